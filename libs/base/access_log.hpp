@@ -1,0 +1,49 @@
+#pragma once
+#include "base/clock.hpp"
+#include "base/log.hpp"
+#include "base/log_file.hpp"
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+namespace cv {
+
+/// What one access line tells. `client` is the pseudonym of the client's address, never the address.
+struct access_entry
+{
+    std::string_view request_id;
+    std::string_view client;
+    std::string_view method;
+    std::string_view target;
+    unsigned status = 0;
+    std::uint64_t bytes = 0; ///< of the body, as sent
+    std::chrono::microseconds duration{};
+};
+
+/// Collects access lines in a buffer that is made once, and writes them in batches: a line costs neither an
+/// allocation nor a system call. Not thread-safe: each worker has its own; lines of several workers in one
+/// file do not mix, because whole lines are appended.
+class access_log
+{
+public:
+    /// `target` as for `log_file`, `-` being standard output.
+    access_log(const std::string& target, log::format style);
+    ~access_log() { flush(); }
+    access_log(const access_log&) = delete;
+    access_log& operator=(const access_log&) = delete;
+
+    void write(const access_entry& entry);
+
+    /// Writes what has been collected; the server calls it a few times a second.
+    void flush();
+
+    std::uint64_t dropped() const { return file_.dropped(); }
+
+private:
+    log_file file_;
+    log::format style_;
+    std::string buffer_;
+};
+
+} // namespace cv

@@ -1,0 +1,171 @@
+#include "base/log.hpp"
+
+#include "base/clock.hpp"
+#include "base/log_file.hpp"
+#include "base/text.hpp"
+
+#include <array>
+#include <boost/log/core.hpp>
+#include <boost/log/expressions.hpp>
+#include <boost/log/sinks/basic_sink_backend.hpp>
+#include <boost/log/sinks/sync_frontend.hpp>
+#include <boost/log/sources/record_ostream.hpp>
+#include <boost/log/sources/severity_logger.hpp>
+#include <boost/make_shared.hpp>
+#include <unistd.h>
+
+namespace cv::log {
+namespace {
+
+namespace logging = boost::log;
+namespace sinks = boost::log::sinks;
+
+BOOST_LOG_ATTRIBUTE_KEYWORD(severity, "Severity", level)
+
+/// Hands finished lines to the file, which never waits.
+class file_backend : public sinks::basic_formatted_sink_backend<char, sinks::concurrent_feeding>
+{
+public:
+    explicit file_backend(const std::string& target) : file_(target, STDERR_FILENO) {}
+    void consume(const logging::record_view&, const std::string& line) { file_.write(line); }
+    std::uint64_t dropped() const { return file_.dropped(); }
+
+private:
+    log_file file_;
+};
+
+using sink = sinks::synchronous_sink<file_backend>;
+
+struct state
+{
+    boost::shared_ptr<sink> target;
+    logging::sources::severity_logger<level> logger{logging::keywords::severity = level::info};
+    format style = format::verbose;
+};
+
+state& current()
+{
+    static state instance;
+    return instance;
+}
+
+constexpr std::array<std::string_view, 5> names = {"DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"};
+
+} // namespace
+
+std::string_view name(level value) { return names[static_cast<std::size_t>(value)]; }
+
+std::optional<level> level_from(std::string_view text)
+{
+    for (std::size_t i = 0; i < names.size(); ++i)
+        if (iequals(text, names[i]))
+            return static_cast<level>(i);
+    return std::nullopt;
+}
+
+void start(const std::string& target, level threshold, format style)
+{
+    stop();
+    auto& log = current();
+    log.style = style;
+    if (target == "off")
+        return;
+    log.target = boost::make_shared<sink>(boost::make_shared<file_backend>(target));
+    log.target->set_formatter(logging::expressions::stream << logging::expressions::smessage);
+    log.target->set_filter(severity >= threshold);
+    logging::core::get()->add_sink(log.target);
+}
+
+void stop()
+{
+    if (auto& log = current(); log.target) {
+        logging::core::get()->remove_sink(log.target);
+        log.target.reset();
+    }
+}
+
+void write(level value, std::string_view module, std::string_view message,
+           std::initializer_list<field> fields)
+{
+    auto& log = current();
+    if (!log.target)
+        return;
+    if (auto record = log.logger.open_record(logging::keywords::severity = value)) {
+        std::string line;
+        append_line(line, log.style, value, module, message, fields);
+        logging::record_ostream stream(record);
+        stream << line;
+        stream.flush();
+        log.logger.push_record(std::move(record));
+    }
+}
+
+std::uint64_t dropped()
+{
+    const auto& target = current().target;
+    return target ? target->locked_backend()->dropped() : 0;
+}
+
+void append_line(std::string& out, format style, level value, std::string_view module,
+                 std::string_view message, std::initializer_list<field> fields,
+                 std::initializer_list<field> numbers)
+{
+    const auto now = std::chrono::system_clock::now();
+    if (style == format::json) {
+        out += "{\"level\":\"";
+        out += name(value);
+        out += "\",\"time\":\"";
+        append_timestamp(out, now);
+        out += "\",\"module\":\"";
+        out += module;
+        out += '"';
+        if (!message.empty()) {
+            out += ",\"message\":";
+            append_json_string(out, message);
+        }
+        for (const auto& [key, text] : fields) {
+            out += ",\"";
+            out += key;
+            out += "\":";
+            append_json_string(out, text);
+        }
+        for (const auto& [key, text] : numbers) {
+            out += ",\"";
+            out += key;
+            out += "\":";
+            out += text;
+        }
+        out += "}\n";
+        return;
+    }
+    out += name(value);
+    out += ' ';
+    append_timestamp(out, now);
+    out += ' ';
+    out += module;
+    if (!message.empty()) {
+        out += ' ';
+        // A message of ours has no control bytes; one that quotes a library might.
+        for (const char c : message)
+            out += static_cast<unsigned char>(c) < 0x20 ? ' ' : c;
+    }
+    for (const auto& [key, text] : fields) {
+        out += ' ';
+        out += key;
+        out += '=';
+        const bool plain = !text.empty() && text.find_first_of(" \"\\=/?") == text.npos;
+        if (plain && !has_control_character(text))
+            out += text;
+        else
+            append_json_string(out, text);
+    }
+    for (const auto& [key, text] : numbers) {
+        out += ' ';
+        out += key;
+        out += '=';
+        out += text;
+    }
+    out += '\n';
+}
+
+} // namespace cv::log

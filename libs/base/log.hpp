@@ -1,0 +1,53 @@
+#pragma once
+#include <cstdint>
+#include <initializer_list>
+#include <optional>
+#include <string>
+#include <string_view>
+
+/// The log of errors and events. The only place that names Boost.Log; access lines have a writer of their own
+/// (base/access_log.hpp), since a Boost.Log record allocates.
+///
+/// Rules for callers: never a secret, never CV content; what a client sent only through `field`, which is
+/// escaped.
+namespace cv::log {
+
+/// As Python's logging has them.
+enum class level { debug, info, warning, error, critical };
+
+/// `verbose`: `LEVEL time module message key=value …`; `json`: one object a line.
+enum class format { verbose, json };
+
+/// The level's name in upper case.
+std::string_view name(level value);
+/// The level with that name in any case; nothing for another word.
+std::optional<level> level_from(std::string_view text);
+
+/// A named value behind the message. `text` may be anything; it is escaped when written.
+struct field
+{
+    std::string_view key;
+    std::string_view text;
+};
+
+/// Starts logging to `target` (a path, `-` for standard error, `off`) at `threshold` and above. Call it after
+/// fork(), once a process; before it, and after stop(), nothing is written. Throws std::runtime_error when
+/// the path cannot be opened.
+void start(const std::string& target, level threshold, format style);
+
+/// Ends logging and closes its file. Harmless when not started.
+void stop();
+
+/// Writes one line. `module` is the part of the program that speaks. Thread-safe; never waits.
+void write(level value, std::string_view module, std::string_view message,
+           std::initializer_list<field> fields = {});
+
+/// Lines dropped because the target did not take them.
+std::uint64_t dropped();
+
+/// Appends one whole line with its line feed: what both logs look like. `number` fields go unquoted.
+void append_line(std::string& out, format style, level value, std::string_view module,
+                 std::string_view message, std::initializer_list<field> fields,
+                 std::initializer_list<field> numbers = {});
+
+} // namespace cv::log

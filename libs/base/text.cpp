@@ -1,0 +1,177 @@
+#include "base/text.hpp"
+
+#include <algorithm>
+
+namespace cv {
+namespace {
+
+constexpr char hex_digits[] = "0123456789abcdef";
+
+char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c; }
+
+int hex_value(char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    c = lower(c);
+    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+/// Length of the well-formed sequence that starts at `p`, 0 when there is none (Unicode table 3-7).
+std::size_t sequence_length(const unsigned char* p, std::size_t left)
+{
+    const unsigned char lead = p[0];
+    if (lead < 0x80)
+        return 1;
+    const std::size_t length = lead >= 0xf0 ? 4 : lead >= 0xe0 ? 3 : 2;
+    if (lead < 0xc2 || lead > 0xf4 || left < length)
+        return 0;
+    unsigned char low = 0x80;
+    unsigned char high = 0xbf;
+    if (lead == 0xe0)
+        low = 0xa0;
+    else if (lead == 0xed)
+        high = 0x9f;
+    else if (lead == 0xf0)
+        low = 0x90;
+    else if (lead == 0xf4)
+        high = 0x8f;
+    if (p[1] < low || p[1] > high)
+        return 0;
+    for (std::size_t i = 2; i < length; ++i)
+        if (p[i] < 0x80 || p[i] > 0xbf)
+            return 0;
+    return length;
+}
+
+} // namespace
+
+std::size_t utf8_prefix(std::string_view text)
+{
+    const auto* p = reinterpret_cast<const unsigned char*>(text.data());
+    std::size_t i = 0;
+    while (i < text.size()) {
+        const auto length = sequence_length(p + i, text.size() - i);
+        if (length == 0)
+            break;
+        i += length;
+    }
+    return i;
+}
+
+void append_utf8(std::string& out, std::uint32_t code_point)
+{
+    const auto byte = [&out](std::uint32_t value) { out.push_back(static_cast<char>(value)); };
+    if (code_point < 0x80) {
+        byte(code_point);
+    } else if (code_point < 0x800) {
+        byte(0xc0 | (code_point >> 6));
+        byte(0x80 | (code_point & 0x3f));
+    } else if (code_point < 0x10000) {
+        byte(0xe0 | (code_point >> 12));
+        byte(0x80 | ((code_point >> 6) & 0x3f));
+        byte(0x80 | (code_point & 0x3f));
+    } else {
+        byte(0xf0 | (code_point >> 18));
+        byte(0x80 | ((code_point >> 12) & 0x3f));
+        byte(0x80 | ((code_point >> 6) & 0x3f));
+        byte(0x80 | (code_point & 0x3f));
+    }
+}
+
+bool percent_decode(std::string_view text, bool plus_is_space, std::string& out)
+{
+    for (std::size_t i = 0; i < text.size(); ++i) {
+        if (text[i] == '%') {
+            const int high = i + 2 < text.size() ? hex_value(text[i + 1]) : -1;
+            const int low = i + 2 < text.size() ? hex_value(text[i + 2]) : -1;
+            if (high < 0 || low < 0)
+                return false;
+            out.push_back(static_cast<char>(high * 16 + low));
+            i += 2;
+        } else {
+            out.push_back(plus_is_space && text[i] == '+' ? ' ' : text[i]);
+        }
+    }
+    return true;
+}
+
+bool has_control_character(std::string_view text)
+{
+    for (std::size_t i = 0; i < text.size(); ++i) {
+        const auto c = static_cast<unsigned char>(text[i]);
+        if (c < 0x20 || c == 0x7f)
+            return true;
+        if (c == 0xc2 && i + 1 < text.size() && static_cast<unsigned char>(text[i + 1]) < 0xa0)
+            return true;
+    }
+    return false;
+}
+
+void append_json_string(std::string& out, std::string_view text)
+{
+    out.push_back('"');
+    for (const char c : text) {
+        const auto byte = static_cast<unsigned char>(c);
+        if (c == '"' || c == '\\') {
+            out.push_back('\\');
+            out.push_back(c);
+        } else if (byte < 0x20 || byte == 0x7f) {
+            out.append("\\u00");
+            out.push_back(hex_digits[byte >> 4]);
+            out.push_back(hex_digits[byte & 15]);
+        } else {
+            out.push_back(c);
+        }
+    }
+    out.push_back('"');
+}
+
+void append_hex(std::string& out, std::span<const std::uint8_t> bytes)
+{
+    for (const auto byte : bytes) {
+        out.push_back(hex_digits[byte >> 4]);
+        out.push_back(hex_digits[byte & 15]);
+    }
+}
+
+void append_hex(std::string& out, std::uint64_t value)
+{
+    for (int shift = 60; shift >= 0; shift -= 4)
+        out.push_back(hex_digits[(value >> shift) & 15]);
+}
+
+std::string_view trim(std::string_view text)
+{
+    constexpr std::string_view blank = " \t\r\n";
+    const auto first = text.find_first_not_of(blank);
+    return first == text.npos ? std::string_view()
+                              : text.substr(first, text.find_last_not_of(blank) - first + 1);
+}
+
+std::vector<std::string_view> split_list(std::string_view text, char separator)
+{
+    std::vector<std::string_view> parts;
+    while (!text.empty()) {
+        const auto end = text.find(separator);
+        if (const auto part = trim(text.substr(0, end)); !part.empty())
+            parts.push_back(part);
+        text.remove_prefix(end == text.npos ? text.size() : end + 1);
+    }
+    return parts;
+}
+
+bool iequals(std::string_view a, std::string_view b)
+{
+    return std::equal(a.begin(), a.end(), b.begin(), b.end(),
+                      [](char x, char y) { return lower(x) == lower(y); });
+}
+
+std::string to_lower(std::string_view text)
+{
+    std::string result(text);
+    std::transform(result.begin(), result.end(), result.begin(), lower);
+    return result;
+}
+
+} // namespace cv

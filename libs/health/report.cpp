@@ -1,0 +1,36 @@
+#include "health/report.hpp"
+
+#include "base/clock.hpp"
+
+#include <algorithm>
+
+namespace cv::health {
+namespace {
+
+constexpr const char* state_names[] = {"ok", "warn", "error"};
+constexpr const char* status_names[] = {"healthy", "degraded", "unhealthy"};
+
+} // namespace
+
+report make_report(const std::vector<check>& checks, const std::string& version,
+                   std::chrono::system_clock::time_point now)
+{
+    report result;
+    boost::json::object described;
+    for (const auto& check : checks) {
+        boost::json::object entry{{"status", state_names[static_cast<int>(check.result)]}};
+        if (!check.message.empty())
+            entry["message"] = check.message;
+        for (const auto& figure : check.figures)
+            entry[figure.key()] = figure.value();
+        described[check.name] = std::move(entry);
+        result.worst = std::max(result.worst, check.result);
+    }
+    result.body = boost::json::serialize(boost::json::object{{"status", status_names[static_cast<int>(result.worst)]},
+                                                             {"version", version},
+                                                             {"timestamp", timestamp(now)},
+                                                             {"checks", std::move(described)}});
+    return result;
+}
+
+} // namespace cv::health

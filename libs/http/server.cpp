@@ -1,0 +1,161 @@
+#include "http/server.hpp"
+
+#include "base/digest.hpp"
+#include "base/log.hpp"
+#include "http/session.hpp"
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/redirect_error.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <cerrno>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+
+namespace cv::http {
+namespace {
+
+using boost::asio::redirect_error;
+using boost::asio::use_awaitable;
+
+constexpr auto tick = std::chrono::milliseconds(250);
+
+/// The life of a connection: the session lies in this coroutine's frame.
+boost::asio::awaitable<void> serve(server& owner, session::socket socket, peer_info peer)
+{
+    session connection(owner, std::move(socket), peer);
+    try {
+        co_await connection.run();
+    } catch (const std::exception& error) {
+        log::write(log::level::error, "http", "a connection ended early", {{"reason", error.what()}});
+    }
+}
+
+} // namespace
+
+server::server(boost::asio::io_context& context, const dispatcher& dispatch, access_log& access,
+               worker_counters& counters, server_options options)
+    : context_(context), dispatch_(dispatch), access_(access), counters_(counters), options_(std::move(options)),
+      timer_(context), received_(2 * largest_head, '\0')
+{
+    random_bytes(&id_key_, sizeof id_key_);
+    boost::asio::co_spawn(context_, tick_loop(), boost::asio::detached);
+}
+
+server::~server() = default;
+
+void server::listen(int socket)
+{
+    listeners_.push_back(std::make_shared<listener>(context_, ::fcntl(socket, F_DUPFD_CLOEXEC, 3)));
+    boost::asio::co_spawn(context_, accept_loop(listeners_.back()), boost::asio::detached);
+}
+
+boost::asio::awaitable<void> server::accept_loop(std::shared_ptr<listener> from)
+{
+    boost::asio::steady_timer pause(context_);
+    while (!draining_) {
+        boost::system::error_code error;
+        co_await from->async_wait(listener::wait_read, redirect_error(use_awaitable, error));
+        if (error)
+            break;
+        if (accept_waiting(*from))
+            continue;
+        // Out of descriptors or memory: wait for some to be freed, rather than spin on a full queue.
+        pause.expires_after(std::chrono::milliseconds(100));
+        co_await pause.async_wait(redirect_error(use_awaitable, error));
+    }
+}
+
+bool server::accept_waiting(listener& from)
+{
+    constexpr int most_at_once = 64; // connections that are served already get their turn
+    for (int i = 0; i < most_at_once; ++i) {
+        sockaddr_storage peer{};
+        socklen_t size = sizeof peer;
+        const int socket = ::accept4(from.native_handle(), reinterpret_cast<sockaddr*>(&peer), &size,
+                                     SOCK_CLOEXEC | SOCK_NONBLOCK);
+        if (socket >= 0) {
+            start(socket, peer);
+            continue;
+        }
+        if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
+            counters_.accept_failures.add();
+            log::write(log::level::error, "http", "cannot accept a connection; trying again",
+                       {{"reason", errno_message(errno)}});
+            return false;
+        }
+        if (errno == EAGAIN)
+            break;
+    }
+    return true;
+}
+
+void server::start(int socket, const sockaddr_storage& peer)
+{
+    if (peer.ss_family != AF_UNIX) {
+        const int on = 1; // an answer is written at once, so nothing is gained by holding back its last segment
+        ::setsockopt(socket, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    }
+    peer_info who;
+    who.address = address_of(peer);
+    who.trusted = options_.trusted.contains(who.address);
+    boost::system::error_code error;
+    session::socket connection(context_);
+    connection.assign({peer.ss_family == AF_UNIX ? AF_UNIX : peer.ss_family, 0}, socket, error);
+    if (error) {
+        unique_fd(socket).reset();
+        return;
+    }
+    boost::asio::co_spawn(context_, serve(*this, std::move(connection), who), boost::asio::detached);
+}
+
+boost::asio::awaitable<void> server::tick_loop()
+{
+    while (!(draining_ && sessions_.empty())) {
+        boost::system::error_code error;
+        timer_.expires_after(tick);
+        co_await timer_.async_wait(redirect_error(use_awaitable, error));
+        const auto now = monotonic::now();
+        for (auto& session : sessions_)
+            session.enforce(now);
+        access_.flush();
+        counters_.log_lines_dropped.set(access_.dropped() + log::dropped());
+        if (on_tick_)
+            on_tick_();
+        if (now > drain_deadline_) {
+            log::write(log::level::warning, "http", "connections are left at the end of GRACEFUL_TIMEOUT");
+            context_.stop();
+        }
+    }
+}
+
+void server::drain(std::chrono::seconds longest)
+{
+    draining_ = true;
+    drain_deadline_ = monotonic::now() + longest;
+    for (const auto& from : listeners_) {
+        boost::system::error_code ignored;
+        from->close(ignored);
+    }
+    listeners_.clear();
+    for (auto& session : sessions_)
+        session.drain(monotonic::now() + options_.linger);
+    timer_.cancel();
+}
+
+std::string_view server::fresh_id(char (&buffer)[64])
+{
+    // Unguessable and unique, without a system call each time: a keyed hash of a counter, twice.
+    const std::string_view count(reinterpret_cast<const char*>(&id_count_), sizeof id_count_);
+    for (std::size_t half = 0; half < 2; ++half) {
+        ++id_count_;
+        auto hash = siphash(id_key_, count);
+        for (std::size_t i = 16; i-- > 0; hash >>= 4)
+            buffer[half * 16 + i] = "0123456789abcdef"[hash & 15];
+    }
+    return {buffer, 32};
+}
+
+} // namespace cv::http

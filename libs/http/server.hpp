@@ -1,0 +1,100 @@
+#pragma once
+#include "base/access_log.hpp"
+#include "base/clock.hpp"
+#include "base/siphash.hpp"
+#include "health/counters.hpp"
+#include "http/dispatcher.hpp"
+#include "http/request.hpp"
+
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/posix/stream_descriptor.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/intrusive/list.hpp>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace cv::http {
+
+/// Deadlines and trust of a server.
+struct server_options
+{
+    std::chrono::seconds head_timeout{10}; ///< for a whole head, from its first byte
+    std::chrono::seconds keepalive{75};    ///< for an idle connection
+    std::chrono::seconds write_timeout{30}; ///< for an answer, and a second more for each 16 KiB of it
+    std::chrono::seconds linger{2};        ///< for the client to close first
+    peer_list trusted;
+    siphash_key client_key{}; ///< pseudonymises client addresses in the access log
+};
+
+class session;
+
+/// What the server keeps its sessions by.
+class session_hook : public boost::intrusive::list_base_hook<>
+{
+public:
+    virtual ~session_hook() = default;
+    virtual void enforce(monotonic::time_point now) = 0;
+    virtual void drain(monotonic::time_point idle_deadline) = 0;
+};
+
+/// Serves connections on one thread with one io_context: the sessions share its buffers, so that an idle
+/// connection holds none. Not thread-safe; a process runs one. Made after fork().
+class server
+{
+public:
+    server(boost::asio::io_context& context, const dispatcher& dispatch, access_log& access,
+           worker_counters& counters, server_options options);
+    ~server();
+    server(const server&) = delete;
+    server& operator=(const server&) = delete;
+
+    /// Accepts on a bound, listening, non-blocking socket, of which it keeps a descriptor of its own.
+    void listen(int socket);
+
+    /// Called a few times a second on the server's thread.
+    void set_tick(std::function<void()> tick) { on_tick_ = std::move(tick); }
+
+    /// Stops accepting, ends idle connections and closes the others behind their next answer; the io_context
+    /// runs out of work when all are gone, at the latest after `longest`.
+    void drain(std::chrono::seconds longest);
+
+    std::size_t connections() const { return sessions_.size(); }
+
+private:
+    friend class session;
+    using listener = boost::asio::posix::stream_descriptor;
+
+    boost::asio::awaitable<void> accept_loop(std::shared_ptr<listener> from);
+    boost::asio::awaitable<void> tick_loop();
+    /// Accepts what is waiting; false when descriptors or memory are used up.
+    bool accept_waiting(listener& from);
+    void start(int socket, const sockaddr_storage& peer);
+    std::string_view fresh_id(char (&buffer)[64]);
+
+    boost::asio::io_context& context_;
+    const dispatcher& dispatch_;
+    access_log& access_;
+    worker_counters& counters_;
+    server_options options_;
+    std::function<void()> on_tick_;
+    boost::asio::steady_timer timer_;
+    std::vector<std::shared_ptr<listener>> listeners_;
+    boost::intrusive::list<session_hook> sessions_;
+    bool draining_ = false;
+    monotonic::time_point drain_deadline_ = monotonic::time_point::max();
+
+    // What every request needs while it is answered, and no connection while it waits.
+    std::string received_; ///< room for more than the largest head
+    std::size_t received_size_ = 0;
+    std::string scratch_;
+    request_parser parser_;
+    response response_;
+    http_date date_;
+    siphash_key id_key_{};
+    std::uint64_t id_count_ = 0;
+};
+
+} // namespace cv::http

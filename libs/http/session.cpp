@@ -1,0 +1,324 @@
+#include "http/session.hpp"
+
+#include "base/log.hpp"
+#include "base/text.hpp"
+
+#include <algorithm>
+#include <boost/asio/redirect_error.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <cerrno>
+#include <sys/sendfile.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+
+namespace cv::http {
+namespace {
+
+using boost::asio::redirect_error;
+using boost::asio::use_awaitable;
+
+bool is_request_id(std::string_view text)
+{
+    return !text.empty() && text.size() <= 64 && std::all_of(text.begin(), text.end(), [](char c) {
+        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '_' ||
+               c == '-';
+    });
+}
+
+} // namespace
+
+session::session(server& owner, socket connection, const peer_info& peer)
+    : server_(owner), socket_(std::move(connection)), peer_(peer),
+      deadline_(monotonic::now() + owner.options_.head_timeout)
+{
+    server_.sessions_.push_back(*this);
+    server_.counters_.accepted.add();
+    server_.counters_.open.set(server_.sessions_.size());
+}
+
+session::~session()
+{
+    server_.sessions_.erase(server_.sessions_.iterator_to(*this));
+    server_.counters_.open.set(server_.sessions_.size());
+}
+
+void session::enforce(monotonic::time_point now)
+{
+    if (now < deadline_ || expired_)
+        return;
+    expired_ = true;
+    boost::system::error_code ignored;
+    socket_.cancel(ignored);
+}
+
+void session::drain(monotonic::time_point idle_deadline)
+{
+    if (waiting_)
+        deadline_ = std::min(deadline_, idle_deadline);
+}
+
+boost::asio::awaitable<void> session::run()
+{
+    while (open_) {
+        boost::system::error_code error;
+        co_await socket_.async_wait(socket::wait_read, redirect_error(use_awaitable, error));
+        if (expired_) {
+            if (!carry_.empty())
+                refuse(head_refusal::timeout);
+            break;
+        }
+        if (error)
+            co_return;
+        if (const auto got = receive(); got == received::end)
+            co_return;
+        else if (got == received::nothing)
+            continue;
+        if (waiting_)
+            deadline_ = monotonic::now() + server_.options_.head_timeout;
+        waiting_ = false;
+
+        std::size_t begin = 0;
+        while (open_) {
+            const auto rest = std::string_view(server_.received_).substr(begin, server_.received_size_ - begin);
+            const auto progress = scanner_.scan(rest);
+            if (progress == head_scanner::progress::incomplete)
+                break;
+            if (progress == head_scanner::progress::refused) {
+                refuse(scanner_.why());
+            } else {
+                begin += scanner_.end();
+                answer_next(rest.substr(scanner_.begin(), scanner_.end() - scanner_.begin()));
+            }
+            scanner_ = {};
+            deadline_ = monotonic::now() + server_.options_.head_timeout; // of the next one, if it has begun
+            if (pending_) {
+                // Nothing may refer to the server's buffers while this session waits.
+                carry_.assign(server_.received_, begin, server_.received_size_ - begin);
+                co_await send_pending();
+                carry_.copy(server_.received_.data(), carry_.size());
+                server_.received_size_ = carry_.size();
+                begin = 0;
+            }
+        }
+        carry_.assign(server_.received_, begin, server_.received_size_ - begin);
+        if (carry_.empty()) {
+            waiting_ = true;
+            deadline_ = monotonic::now() + server_.options_.keepalive;
+        }
+    }
+    if (!broken_)
+        co_await linger();
+}
+
+session::received session::receive()
+{
+    auto& buffer = server_.received_;
+    carry_.copy(buffer.data(), carry_.size());
+    server_.received_size_ = carry_.size();
+    const auto got = ::recv(socket_.native_handle(), buffer.data() + carry_.size(), buffer.size() - carry_.size(),
+                            MSG_DONTWAIT);
+    if (got == 0)
+        return received::end;
+    if (got < 0)
+        return errno == EAGAIN || errno == EINTR ? received::nothing : received::end;
+    server_.received_size_ += static_cast<std::size_t>(got);
+    return received::bytes;
+}
+
+std::string_view session::pseudonym(const std::optional<ip_address>& address, char (&buffer)[17]) const
+{
+    if (!address)
+        return "unix";
+    const std::string_view bytes(reinterpret_cast<const char*>(address->data()), address->size());
+    auto hash = siphash(server_.options_.client_key, bytes);
+    for (std::size_t i = 16; i-- > 0; hash >>= 4)
+        buffer[i] = "0123456789abcdef"[hash & 15];
+    return {buffer, 16};
+}
+
+std::string_view session::client_of(const request& in)
+{
+    // The proxy nearest to us writes the last address; whoever stood before may have made up the others.
+    auto forwarded = peer_.trusted ? in.field("X-Forwarded-For") : std::string_view();
+    forwarded = trim(forwarded.substr(forwarded.rfind(',') + 1));
+    if (const auto address = parse_ip(forwarded))
+        return pseudonym(address, forwarded_client_);
+    if (peer_client_[0] == '\0')
+        return pseudonym(peer_.address, peer_client_);
+    return {peer_client_, 16};
+}
+
+void session::answer_next(std::string_view text)
+{
+    started_ = monotonic::now();
+    request in;
+    if (const auto refusal = read_head(text, in.head))
+        return refuse(*refusal);
+    in.fields = server_.parser_.parse(text);
+    if (!in.fields)
+        return refuse(head_refusal::malformed);
+    in.peer = peer_;
+    in.host = split_host(in.head.host)->name;
+    in.scratch = &server_.scratch_;
+    const auto given = peer_.trusted ? in.field("X-Request-ID") : std::string_view();
+    in.id = is_request_id(given) ? given : server_.fresh_id(id_);
+
+    auto& out = server_.response_;
+    route_ = server_.dispatch_.answer(in, out);
+    out.close = out.close || !in.head.keep_alive || server_.draining_;
+    server_.dispatch_.write_head(&in, in.id, server_.date_.now(), in.head.http11, out);
+    head_only_ = in.is_head || out.code == status::not_modified || out.code == status::no_content;
+    entry_ = {in.id, client_of(in), in.head.method.substr(0, 32), in.head.target, static_cast<unsigned>(out.code), 0, {}};
+    open_ = !out.close;
+    send(out);
+}
+
+void session::refuse(head_refusal why)
+{
+    started_ = monotonic::now();
+    auto& out = server_.response_;
+    const auto id = server_.fresh_id(id_);
+    server_.counters_.refused_heads[static_cast<std::size_t>(why)].add();
+    if (why != head_refusal::timeout)
+        log::write(log::level::warning, "security", "a request head was refused and its connection closed",
+                   {{"request_id", id}, {"client", pseudonym(peer_.address, peer_client_)}});
+    out.reset();
+    server_.dispatch_.refuse(why, out);
+    server_.dispatch_.write_head(nullptr, id, server_.date_.now(), true, out);
+    head_only_ = false;
+    route_ = server_.dispatch_.routes();
+    entry_ = {id, pseudonym(peer_.address, peer_client_), "-", "-", static_cast<unsigned>(out.code), 0, {}};
+    open_ = false;
+    send(out);
+}
+
+void session::send(response& out)
+{
+    sent_ = 0;
+    if (flush(out))
+        finish(out);
+    else
+        keep_pending();
+}
+
+bool session::flush(response& out)
+{
+    for (;;) {
+        // What is left of the head and the pieces behind it.
+        std::array<iovec, 1 + response::most_pieces> parts{};
+        std::size_t count = 0;
+        auto skip = sent_;
+        const auto add = [&](std::string_view piece) {
+            const auto cut = std::min<std::uint64_t>(skip, piece.size());
+            skip -= cut;
+            piece.remove_prefix(cut);
+            if (!piece.empty())
+                parts[count++] = {const_cast<char*>(piece.data()), piece.size()};
+        };
+        add(out.head);
+        if (!head_only_)
+            for (const auto piece : out.pieces())
+                add(piece);
+        if (count == 0)
+            return head_only_ || !out.file || flush_file(out);
+        msghdr message{};
+        message.msg_iov = parts.data();
+        message.msg_iovlen = count;
+        const auto written = ::sendmsg(socket_.native_handle(), &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+        if (written < 0) {
+            if (errno == EAGAIN)
+                return false;
+            if (errno == EINTR)
+                continue;
+            broken_ = true;
+            open_ = false;
+            return true;
+        }
+        sent_ += static_cast<std::uint64_t>(written);
+    }
+}
+
+bool session::flush_file(response& out)
+{
+    const auto body_sent = [&] { return sent_ - out.head.size(); };
+    while (body_sent() < out.file_size) {
+        auto offset = static_cast<off_t>(out.file_offset + body_sent());
+        const auto written =
+            ::sendfile(socket_.native_handle(), out.file.get(), &offset, out.file_size - body_sent());
+        if (written < 0 && errno == EAGAIN)
+            return false;
+        if (written < 0 && errno == EINTR)
+            continue;
+        if (written <= 0) { // the client is gone, or the file shrank: only a close says so now
+            broken_ = true;
+            open_ = false;
+            return true;
+        }
+        sent_ += static_cast<std::uint64_t>(written);
+    }
+    return true;
+}
+
+void session::keep_pending()
+{
+    pending_ = std::make_unique<pending>();
+    pending_->id = entry_.request_id;
+    pending_->method = entry_.method;
+    pending_->target = entry_.target;
+    pending_->answer = std::move(server_.response_);
+    server_.response_ = {};
+    entry_.request_id = pending_->id;
+    entry_.method = pending_->method;
+    entry_.target = pending_->target;
+}
+
+boost::asio::awaitable<void> session::send_pending()
+{
+    auto& out = pending_->answer;
+    constexpr std::uint64_t slowest = 16 * 1024; // bytes a second
+    deadline_ = monotonic::now() + server_.options_.write_timeout +
+                std::chrono::seconds((out.head.size() + out.body_size()) / slowest);
+    for (bool done = false; !done;) {
+        boost::system::error_code error;
+        co_await socket_.async_wait(socket::wait_write, redirect_error(use_awaitable, error));
+        if (error || expired_) {
+            broken_ = true;
+            open_ = false;
+            break;
+        }
+        done = flush(out);
+    }
+    finish(out);
+    pending_.reset();
+    deadline_ = monotonic::now() + server_.options_.head_timeout;
+}
+
+void session::finish(const response& out)
+{
+    const auto head = std::min<std::uint64_t>(sent_, out.head.size());
+    entry_.bytes = sent_ - head;
+    entry_.duration = std::chrono::duration_cast<std::chrono::microseconds>(monotonic::now() - started_);
+    server_.counters_.count_request(std::min(route_, most_routes - 1), entry_.status, entry_.bytes, entry_.duration);
+    server_.access_.write(entry_);
+}
+
+boost::asio::awaitable<void> session::linger()
+{
+    // A close with unread bytes would reset the connection and take the last answer from the client.
+    boost::system::error_code error;
+    socket_.shutdown(socket::shutdown_send, error);
+    expired_ = false;
+    deadline_ = monotonic::now() + server_.options_.linger;
+    constexpr std::size_t most_discarded = 1024 * 1024;
+    for (std::size_t discarded = 0; !error && discarded < most_discarded;) {
+        co_await socket_.async_wait(socket::wait_read, redirect_error(use_awaitable, error));
+        if (error || expired_)
+            co_return;
+        carry_.clear();
+        if (receive() == received::end)
+            co_return;
+        discarded += server_.received_size_;
+    }
+}
+
+} // namespace cv::http

@@ -1,0 +1,77 @@
+#pragma once
+#include "http/server.hpp"
+
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/generic/stream_protocol.hpp>
+
+namespace cv::http {
+
+/// One connection. It waits without a buffer: what it has received lies in the server's, and only what is left
+/// over when it must wait is kept here. So nothing in it may refer to the server's buffers across a co_await.
+class session final : public session_hook
+{
+public:
+    using socket = boost::asio::generic::stream_protocol::socket;
+
+    session(server& owner, socket connection, const peer_info& peer);
+    ~session() override;
+    session(const session&) = delete;
+    session& operator=(const session&) = delete;
+
+    /// Serves the connection to its end.
+    boost::asio::awaitable<void> run();
+
+    /// Ends it when its deadline has passed; the server calls it on its tick.
+    void enforce(monotonic::time_point now) override;
+
+    /// Ends it soon, and at once when it is idle.
+    void drain(monotonic::time_point idle_deadline) override;
+
+private:
+    /// An answer that the client did not take at once, with what its log line needs.
+    struct pending
+    {
+        response answer;
+        std::string id;
+        std::string method;
+        std::string target;
+    };
+    enum class received { bytes, nothing, end };
+
+    received receive();
+    void answer_next(std::string_view text);
+    void refuse(head_refusal why);
+    void send(response& out);
+    bool flush(response& out);
+    bool flush_file(response& out);
+    void keep_pending();
+    void finish(const response& out);
+    std::string_view pseudonym(const std::optional<ip_address>& address, char (&buffer)[17]) const;
+    std::string_view client_of(const request& in);
+    boost::asio::awaitable<void> send_pending();
+    boost::asio::awaitable<void> linger();
+
+    server& server_;
+    socket socket_;
+    peer_info peer_;
+    monotonic::time_point deadline_;
+    std::string carry_; ///< received, not yet a whole head
+    head_scanner scanner_;
+    std::unique_ptr<pending> pending_;
+    bool open_ = true;
+    bool expired_ = false; ///< the deadline has passed
+    bool broken_ = false;  ///< nothing more can be sent
+    bool waiting_ = true;  ///< for the first byte of a request
+
+    // Of the answer that is being made or sent.
+    bool head_only_ = false;
+    std::uint64_t sent_ = 0;
+    std::size_t route_ = 0;
+    monotonic::time_point started_;
+    access_entry entry_;
+    char peer_client_[17] = {};
+    char forwarded_client_[17] = {};
+    char id_[64] = {};
+};
+
+} // namespace cv::http

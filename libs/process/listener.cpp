@@ -1,0 +1,91 @@
+#include "process/listener.hpp"
+
+#include <arpa/inet.h>
+#include <cerrno>
+#include <cstring>
+#include <netinet/in.h>
+#include <stdexcept>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+namespace cv {
+namespace {
+
+[[noreturn]] void fail(const endpoint& where, int code)
+{
+    throw std::runtime_error("cannot listen on " + to_string(where) + ": " + errno_message(code) +
+                             (code == EADDRINUSE ? "; another program does, or BIND names it twice" : ""));
+}
+
+/// The address in the sockets' form, and its size.
+socklen_t fill(const endpoint& where, sockaddr_storage& out)
+{
+    if (where.is_unix()) {
+        auto& address = reinterpret_cast<sockaddr_un&>(out);
+        address.sun_family = AF_UNIX;
+        where.path.copy(address.sun_path, sizeof address.sun_path - 1);
+        return sizeof address;
+    }
+    if (auto& v4 = reinterpret_cast<sockaddr_in&>(out);
+        ::inet_pton(AF_INET, where.host.c_str(), &v4.sin_addr) == 1) {
+        v4.sin_family = AF_INET;
+        v4.sin_port = htons(where.port);
+        return sizeof v4;
+    }
+    auto& v6 = reinterpret_cast<sockaddr_in6&>(out);
+    v6.sin6_family = AF_INET6;
+    v6.sin6_port = htons(where.port);
+    ::inet_pton(AF_INET6, where.host.c_str(), &v6.sin6_addr);
+    return sizeof v6;
+}
+
+/// Removes a unix socket that its owner left behind: one that refuses connections.
+void remove_stale(const endpoint& where, const sockaddr_storage& address, socklen_t size)
+{
+    struct stat status{};
+    if (::lstat(where.path.c_str(), &status) != 0 || !S_ISSOCK(status.st_mode))
+        return;
+    const unique_fd probe(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    if (::connect(probe.get(), reinterpret_cast<const sockaddr*>(&address), size) != 0 && errno == ECONNREFUSED)
+        ::unlink(where.path.c_str());
+}
+
+} // namespace
+
+listening_socket listen_on(const endpoint& where)
+{
+    sockaddr_storage address{};
+    const auto size = fill(where, address);
+    listening_socket result{unique_fd(::socket(address.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)),
+                            where};
+    const int fd = result.socket.get();
+    const int on = 1;
+    if (fd < 0)
+        fail(where, errno);
+    if (where.is_unix())
+        remove_stale(where, address, size);
+    else
+        ::setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+    if (address.ss_family == AF_INET6)
+        ::setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on);
+    if (::bind(fd, reinterpret_cast<const sockaddr*>(&address), size) != 0)
+        fail(where, errno);
+    constexpr mode_t everyone = 0666;
+    if (where.is_unix() && ::chmod(where.path.c_str(), everyone) != 0)
+        fail(where, errno);
+    constexpr int backlog = 4096;
+    if (::listen(fd, backlog) != 0)
+        fail(where, errno);
+    socklen_t real_size = sizeof address;
+    if (!where.is_unix() && ::getsockname(fd, reinterpret_cast<sockaddr*>(&address), &real_size) == 0)
+        result.where.port = ntohs(address.ss_family == AF_INET6
+                                      ? reinterpret_cast<const sockaddr_in6&>(address).sin6_port
+                                      : reinterpret_cast<const sockaddr_in&>(address).sin_port);
+    return result;
+}
+
+std::string url_of(const endpoint& where) { return (where.is_unix() ? "" : "http://") + to_string(where); }
+
+} // namespace cv

@@ -1,0 +1,448 @@
+#include "cv_query/api.hpp"
+
+#include "base/compress.hpp"
+#include "base/digest.hpp"
+#include "base/siphash.hpp"
+#include "base/text.hpp"
+#include "cv_query/report.hpp"
+#include "http/conditional.hpp"
+
+#include <array>
+
+extern "C" {
+extern const char cv_openapi_begin; // NOLINT: the linker's names for the embedded docs/openapi.json
+extern const char cv_openapi_end;   // NOLINT
+}
+
+namespace cv {
+namespace {
+
+using boost::json::array;
+using boost::json::object;
+using field = http::beast_http::field;
+using http::coding;
+using http::status;
+
+constexpr std::string_view json_type = "application/json";
+constexpr std::string_view five_minutes = "public, max-age=300";
+constexpr std::size_t whole_cv = section_count; ///< in place of a section
+// A focus answer is compressed for each request; on the fly the cheapest quality pays best (docs/decisions).
+constexpr int quick_br = 1;
+constexpr int quick_gzip = 1;
+
+std::string_view openapi_text()
+{
+    return {&cv_openapi_begin, static_cast<std::size_t>(&cv_openapi_end - &cv_openapi_begin)};
+}
+
+array language_array(unsigned bits)
+{
+    array names;
+    for (std::size_t i = 0; i < language_count; ++i)
+        if ((bits >> i & 1) != 0)
+            names.emplace_back(language_names[i]);
+    return names;
+}
+
+/// The value of a parameter for an error's detail: the text, or all texts when it is given several times.
+boost::json::value given(const http::request& in, std::string_view name, unsigned count)
+{
+    std::string buffer;
+    array values;
+    for (const auto pair : split_list(in.head.query, '&')) {
+        std::array<http::parameter, 1> one{{{name}}};
+        if (http::read_parameters(pair, one, buffer) && one[0].count > 0)
+            values.emplace_back(one[0].value);
+    }
+    return count == 1 ? values.at(0) : boost::json::value(std::move(values));
+}
+
+http::coding_weights weights_of(const http::request& in)
+{
+    http::coding_weights weights;
+    in.for_each(field::accept_encoding, [&weights](std::string_view value) { weights.add(value); });
+    return weights;
+}
+
+/// Sets ETag; whether the client has this representation already, and is told so.
+bool is_known(const http::request& in, http::response& out, std::string_view etag)
+{
+    out.set("ETag", etag);
+    bool known = false;
+    in.for_each(field::if_none_match, [&](std::string_view value) { known = known || http::matches(value, etag); });
+    if (known)
+        out.code = status::not_modified;
+    return known;
+}
+
+void not_acceptable(http::response& out)
+{
+    out.set_error(status::not_acceptable, http::phrase(status::not_acceptable));
+    out.set("Vary", "Accept-Encoding");
+}
+
+/// For answers that have no coded form. Errors go out as they are, refused or not.
+bool takes_identity(const http::request& in, http::response& out)
+{
+    if (weights_of(in).accepts_identity())
+        return true;
+    not_acceptable(out);
+    return false;
+}
+
+std::string compress(std::string_view body, coding how)
+{
+    return how == coding::br ? compress_br(body, quick_br) : compress_gzip(body, quick_gzip);
+}
+
+void unavailable(http::response& out)
+{
+    out.set_error(status::service_unavailable, "CV data unavailable");
+    out.set("Retry-After", "5");
+}
+
+} // namespace
+
+api::api(source catalogue, media files) : catalogue_(std::move(catalogue)), media_(std::move(files))
+{
+    openapi_br_ = compress_br(openapi_text(), 11);
+    openapi_gzip_ = compress_gzip(openapi_text(), 12);
+    openapi_tag_ = to_hex(sha256({compressor_versions(), openapi_text()})).substr(0, 32);
+    index_ = boost::json::serialize(object{{"name", "cv-backend"},
+                                           {"version", CV_VERSION},
+                                           {"endpoints", object{{"health", "/api/v1/health/"},
+                                                                {"cvs", "/api/v1/cvs/{?limit,after}"},
+                                                                {"cv", "/api/v1/cvs/{person}/{?lang,focus}"},
+                                                                {"section", "/api/v1/cvs/{person}/{section}/{?lang,focus}"},
+                                                                {"pdf", "/api/v1/cvs/{person}/pdf/{?lang}"},
+                                                                {"picture", "/api/v1/cvs/{person}/picture/"},
+                                                                {"openapi", "/api/v1/openapi.json"}}}});
+    index_etag_ = "\"" + to_hex(sha256({index_})).substr(0, 32) + "\"";
+}
+
+void api::livez(const http::request&, http::response& out)
+{
+    out.set("Content-Type", "text/plain; charset=utf-8");
+    out.set("Cache-Control", "no-store");
+    out.text = "ok\n";
+}
+
+void api::readyz(const http::request&, http::response& out)
+{
+    const auto generation = catalogue_();
+    const bool ready = generation && generation->state().documents > 0;
+    out.code = ready ? status::ok : status::service_unavailable;
+    out.set("Content-Type", "text/plain; charset=utf-8");
+    out.set("Cache-Control", "no-store");
+    out.text = ready ? "ok\n" : "no CV can be served: see cv_data in /api/v1/health/\n";
+}
+
+void api::index(const http::request& in, http::response& out)
+{
+    std::array<http::parameter, 0> none{};
+    if (!http::read_parameters(in.head.query, none, *in.scratch))
+        return out.set_error(status::bad_request, "Malformed request");
+    if (!takes_identity(in, out))
+        return;
+    out.set("Content-Type", json_type);
+    out.set("Cache-Control", five_minutes);
+    if (!is_known(in, out, index_etag_))
+        out.text = index_;
+}
+
+void api::health(const http::request&, http::response& out)
+{
+    const auto generation = catalogue_();
+    const auto report = make_query_report(generation.get(), CV_VERSION);
+    out.code = report.healthy() ? status::ok : status::service_unavailable;
+    out.set("Content-Type", json_type);
+    out.set("Cache-Control", "no-store");
+    out.text = report.body;
+}
+
+void api::openapi(const http::request& in, http::response& out)
+{
+    std::array<http::parameter, 0> none{};
+    if (!http::read_parameters(in.head.query, none, *in.scratch))
+        return out.set_error(status::bad_request, "Malformed request");
+    serve_prepared(in, out, {openapi_text(), openapi_br_, openapi_gzip_, openapi_tag_}, nullptr);
+}
+
+void api::serve_prepared(const http::request& in, http::response& out, const prepared_body& body,
+                         std::shared_ptr<const void> keeper)
+{
+    const auto weights = weights_of(in);
+    auto how = weights.choose();
+    if (!how)
+        return not_acceptable(out);
+    const auto stored = *how == coding::br ? body.br : *how == coding::gzip ? body.gzip : std::string_view();
+    if (stored.empty() && weights.accepts_identity())
+        how = coding::identity; // small enough to stay as it is
+    out.set("Content-Type", json_type);
+    out.set("Cache-Control", five_minutes);
+    out.set("Vary", "Accept-Encoding");
+    etag_.assign("\"").append(body.tag).append("-").append(http::name(*how)).append("\"");
+    if (*how != coding::identity)
+        out.set("Content-Encoding", http::name(*how));
+    if (is_known(in, out, etag_))
+        return;
+    if (*how == coding::identity)
+        out.set_body(std::move(keeper), body.text);
+    else if (!stored.empty())
+        out.set_body(std::move(keeper), stored);
+    else
+        out.text = compress(body.text, *how);
+}
+
+void api::list(const http::request& in, http::response& out)
+{
+    std::array<http::parameter, 2> parameters{{{"limit"}, {"after"}}};
+    if (!http::read_parameters(in.head.query, parameters, *in.scratch))
+        return out.set_error(status::bad_request, "Malformed request");
+    const auto& [limit, after] = parameters;
+    constexpr std::size_t largest_page = 1000;
+    const auto count = parse_unsigned<std::size_t>(limit.value);
+    if (limit.count > 1 || (limit.count == 1 && (!count || *count < 1 || *count > largest_page)))
+        return out.set_error(status::bad_request, "Invalid limit", object{{"limit", given(in, "limit", limit.count)}});
+    if (after.count > 1 || (after.count == 1 && !is_person(after.value)))
+        return out.set_error(status::bad_request, "Invalid after", object{{"after", given(in, "after", after.count)}});
+    auto generation = catalogue_();
+    if (!generation || generation->state().documents == 0)
+        return unavailable(out);
+    if (limit.count + after.count == 0) {
+        const auto body = generation->list();
+        return serve_prepared(in, out, body, std::move(generation));
+    }
+    std::string text = "{\"cvs\":[";
+    const auto page = generation->list_page(after.value, count.value_or(static_cast<std::size_t>(-1)), text);
+    text += "]}";
+    const auto tag = to_hex(sha256({text, page.more ? "+" : ""})).substr(0, 32);
+    serve_prepared(in, out, {text, {}, {}, tag}, nullptr);
+    if (out.is_error)
+        return;
+    if (page.more) {
+        std::string link = "</api/v1/cvs/?";
+        if (count)
+            link += "limit=" + std::to_string(*count) + "&";
+        out.set("Link", link + "after=" + std::string(page.last) + ">; rel=\"next\"");
+    }
+    // A page lives nowhere but here, so the answer keeps it.
+    if (out.code == status::ok && out.text.empty()) {
+        out.set_body(nullptr, {});
+        auto kept = std::make_shared<const std::string>(std::move(text));
+        const std::string_view view = *kept;
+        out.set_body(std::move(kept), view);
+    }
+}
+
+bool api::read(const http::request& in, http::response& out, bool takes_focus, wanted& to)
+{
+    std::array<http::parameter, 2> parameters{{{"lang"}, {"focus"}}};
+    const auto fail = [&out](std::string_view message, boost::json::value detail = nullptr) {
+        out.set_error(status::bad_request, message, std::move(detail));
+        return false;
+    };
+    if (!http::read_parameters(in.head.query, parameters, *in.scratch))
+        return fail("Malformed request");
+    const auto& [lang, focus] = parameters;
+    to.person = in.path[0];
+    if (!is_person(to.person))
+        return fail("Invalid person", object{{"person", to.person}});
+    if (lang.count > 0) {
+        const auto known = lang.count == 1 ? language_from(lang.value) : std::nullopt;
+        if (!known)
+            return fail("Invalid language", object{{"lang", given(in, "lang", lang.count)},
+                                                   {"valid_languages", language_array(0b111)}});
+        to.lang = *known;
+    }
+    constexpr std::size_t longest_focus = 64;
+    if (takes_focus && focus.count > 0) {
+        if (focus.count > 1 || focus.value.empty() || focus.value.size() > longest_focus ||
+            has_control_character(focus.value))
+            return fail("Invalid focus", object{{"focus", given(in, "focus", focus.count)}});
+        to.focus = focus.value == full_cv ? std::string_view() : focus.value;
+    }
+    to.generation = catalogue_();
+    if (!to.generation || to.generation->state().documents == 0) {
+        unavailable(out);
+        return false;
+    }
+    return true;
+}
+
+bool api::find(const http::request&, http::response& out, wanted& to, document_view& document)
+{
+    auto found = to.generation->find(to.person, to.lang);
+    if (!found && to.lang != language::en) {
+        found = to.generation->find(to.person, language::en);
+        if (found)
+            to.lang = language::en;
+    }
+    if (found) {
+        document = *found;
+        return true;
+    }
+    object detail{{"person", to.person}};
+    if (const auto languages = to.generation->languages(to.person); languages != 0) {
+        detail["lang"] = name(to.lang);
+        detail["available_languages"] = language_array(languages);
+    }
+    out.set_error(status::not_found, "CV not found", std::move(detail));
+    return false;
+}
+
+void api::cv(const http::request& in, http::response& out)
+{
+    wanted what;
+    document_view document;
+    if (read(in, out, true, what) && find(in, out, what, document))
+        serve(in, out, what, document, whole_cv);
+}
+
+void api::section(const http::request& in, http::response& out)
+{
+    wanted what;
+    document_view document;
+    if (!read(in, out, true, what) || !find(in, out, what, document))
+        return;
+    const auto section = section_from(in.path[1]);
+    if (!section) {
+        array valid;
+        for (const auto section_name : section_names)
+            valid.emplace_back(section_name);
+        return out.set_error(status::not_found, "Section not found",
+                             object{{"section", in.path[1]}, {"valid_sections", std::move(valid)}});
+    }
+    if (document.section(*section).empty())
+        return out.set_error(status::not_found, "Section not found",
+                             object{{"person", what.person}, {"section", in.path[1]}});
+    serve(in, out, what, document, *section);
+}
+
+void api::serve(const http::request& in, http::response& out, const wanted& what, const document_view& document,
+                std::size_t section)
+{
+    const bool whole = section == whole_cv;
+    const bool filtered = !what.focus.empty();
+    const auto weights = weights_of(in);
+    auto how = weights.choose();
+    if (!how)
+        return not_acceptable(out);
+
+    std::string_view stored;
+    if (*how != coding::identity) {
+        const auto kept = *how == coding::br ? stored_coding::br : stored_coding::gzip;
+        if (!filtered)
+            stored = whole ? document.coded(kept) : document.coded(section, kept);
+        if (stored.empty() && weights.accepts_identity())
+            how = coding::identity; // a small body, or a focus: plain costs less than coding it each time
+    }
+    out.set("Content-Type", json_type);
+    out.set("Content-Language", name(what.lang));
+    out.set("Cache-Control", five_minutes);
+    out.set("Vary", "Accept-Encoding");
+    if (*how != coding::identity)
+        out.set("Content-Encoding", http::name(*how));
+    etag_.assign("\"").append(document.tag());
+    if (!whole)
+        etag_.append("-").append(section_names[section]);
+    if (filtered) {
+        etag_ += '-';
+        append_hex(etag_, siphash({}, what.focus)); // tells apart; guards nothing, so it needs no secret key
+    }
+    etag_.append("-").append(http::name(*how)).append("\"");
+    if (is_known(in, out, etag_))
+        return;
+
+    if (!stored.empty())
+        return out.set_body(what.generation, stored);
+    if (!filtered && *how == coding::identity) {
+        if (whole)
+            return out.set_body(what.generation, document.text());
+        return out.set_body(what.generation, "{", document.section(section), "}");
+    }
+    auto& text = out.text;
+    if (whole) {
+        if (filtered)
+            document.focus(what.focus, text);
+        else
+            text = document.text();
+    } else {
+        text = "{";
+        if (filtered)
+            document.focus(section, what.focus, text);
+        else
+            text += document.section(section);
+        text += '}';
+    }
+    if (*how != coding::identity)
+        text = compress(text, *how);
+}
+
+void api::pdf(const http::request& in, http::response& out)
+{
+    wanted what;
+    if (!read(in, out, false, what))
+        return;
+    if (what.generation->languages(what.person) == 0)
+        return out.set_error(status::not_found, "CV not found", object{{"person", what.person}});
+    auto file = media_.pdf(what.person, what.lang);
+    if (!file)
+        return out.set_error(status::not_found, "PDF not found",
+                             object{{"person", what.person}, {"lang", name(what.lang)}});
+    if (!takes_identity(in, out))
+        return;
+    out.set("Cache-Control", "public, max-age=3600");
+    out.set("Content-Language", name(file->lang));
+    out.set("Content-Disposition", "attachment; filename=\"" + std::string(what.person) + "_cv.pdf\"");
+    serve_file(in, out, std::move(*file));
+}
+
+void api::picture(const http::request& in, http::response& out)
+{
+    wanted what;
+    const auto person = in.path[0];
+    std::array<http::parameter, 0> none{};
+    if (!http::read_parameters(in.head.query, none, *in.scratch))
+        return out.set_error(status::bad_request, "Malformed request");
+    if (!is_person(person))
+        return out.set_error(status::bad_request, "Invalid person", object{{"person", person}});
+    what.generation = catalogue_();
+    if (!what.generation || what.generation->state().documents == 0)
+        return unavailable(out);
+    if (what.generation->languages(person) == 0)
+        return out.set_error(status::not_found, "CV not found", object{{"person", person}});
+    auto file = media_.picture(person);
+    if (!file)
+        return out.set_error(status::not_found, "Profile picture not found", object{{"person", person}});
+    if (!takes_identity(in, out))
+        return;
+    out.set("Cache-Control", "public, max-age=86400");
+    serve_file(in, out, std::move(*file));
+}
+
+void api::serve_file(const http::request& in, http::response& out, media_file file)
+{
+    out.set("Content-Type", file.content_type);
+    out.set("Accept-Ranges", "bytes");
+    if (is_known(in, out, file.etag))
+        return;
+    http::byte_range range{0, file.size};
+    auto answer = http::range_answer::whole;
+    const auto condition = in.field(field::if_range);
+    if (!in.is_head && (condition.empty() || condition == file.etag))
+        answer = http::read_range(in.field(field::range), file.size, range);
+    if (answer == http::range_answer::unsatisfiable) {
+        out.set_error(status::range_not_satisfiable, http::phrase(status::range_not_satisfiable));
+        out.set("Content-Range", "bytes */" + std::to_string(file.size));
+        return;
+    }
+    if (answer == http::range_answer::partial) {
+        out.code = status::partial_content;
+        out.set("Content-Range", "bytes " + std::to_string(range.begin) + "-" +
+                                     std::to_string(range.begin + range.size - 1) + "/" + std::to_string(file.size));
+    }
+    out.set_file(std::move(file.file), range.begin, range.size);
+}
+
+} // namespace cv

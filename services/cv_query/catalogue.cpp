@@ -1,0 +1,202 @@
+#include "cv_query/catalogue.hpp"
+
+#include "base/file.hpp"
+#include "base/log.hpp"
+#include "base/text.hpp"
+
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+#include <sys/stat.h>
+
+namespace cv {
+namespace {
+
+/// Address space, not memory or disk. Growing a map under a reader ends in SIGBUS, so it is never grown.
+constexpr std::size_t map_size = std::size_t{1} << 40;
+constexpr unsigned most_databases = 8;
+constexpr unsigned most_readers = 4096;
+
+/// Begins a read transaction that ends with the pointer.
+MDB_txn* begin_read(MDB_env* env)
+{
+    MDB_txn* transaction = nullptr;
+    const int code = mdb_txn_begin(env, nullptr, MDB_RDONLY, &transaction);
+    check_lmdb(code, "cannot read the catalogue");
+    return transaction;
+}
+
+struct cursor_closer
+{
+    void operator()(MDB_cursor* cursor) const { mdb_cursor_close(cursor); }
+};
+using cursor_ptr = std::unique_ptr<MDB_cursor, cursor_closer>;
+
+cursor_ptr open_cursor(MDB_txn* transaction, MDB_dbi database)
+{
+    MDB_cursor* cursor = nullptr;
+    check_lmdb(mdb_cursor_open(transaction, database, &cursor), "cannot read the catalogue");
+    return cursor_ptr(cursor);
+}
+
+} // namespace
+
+void check_lmdb(int code, const std::string& what)
+{
+    if (code != MDB_SUCCESS)
+        throw catalogue_error(what + ": " + (code > 0 ? errno_message(code) : mdb_strerror(code)));
+}
+
+MDB_val as_value(std::string_view text)
+{
+    return {text.size(), const_cast<char*>(text.data())}; // NOLINT: LMDB's interface is not const-correct
+}
+
+environment_handles open_environment(const std::string& folder, bool writable)
+{
+    std::error_code ignored;
+    if (writable)
+        std::filesystem::create_directories(folder, ignored);
+    MDB_env* raw = nullptr;
+    check_lmdb(mdb_env_create(&raw), "cannot prepare the catalogue");
+    environment_handles handles;
+    handles.env = std::shared_ptr<MDB_env>(raw, &mdb_env_close);
+    mdb_env_set_mapsize(raw, map_size);
+    mdb_env_set_maxdbs(raw, most_databases);
+    mdb_env_set_maxreaders(raw, most_readers);
+    // Readers need the lock file writable all the same, else the loader could recycle pages under them.
+    const unsigned flags = MDB_NOTLS | (writable ? 0 : MDB_RDONLY);
+    check_lmdb(mdb_env_open(raw, folder.c_str(), flags, 0640), "cannot open the catalogue in " + folder);
+
+    MDB_txn* transaction = nullptr;
+    check_lmdb(mdb_txn_begin(raw, nullptr, writable ? 0 : MDB_RDONLY, &transaction), "cannot open the catalogue");
+    int code = MDB_SUCCESS;
+    for (const auto& [name, database] : {std::pair{"meta", &handles.meta},
+                                         {"files", &handles.files},
+                                         {"documents", &handles.documents},
+                                         {"persons", &handles.persons},
+                                         {"refused", &handles.refused},
+                                         {"mismatched", &handles.mismatched},
+                                         {"shadowed", &handles.shadowed}})
+        if (code == MDB_SUCCESS)
+            code = mdb_dbi_open(transaction, name, writable ? MDB_CREATE : 0, database);
+    if (code == MDB_SUCCESS)
+        code = mdb_txn_commit(transaction);
+    else
+        mdb_txn_abort(transaction);
+    check_lmdb(code, "cannot open the catalogue in " + folder);
+    return handles;
+}
+
+std::string document_key(std::string_view person, language lang)
+{
+    return std::string(person) + '/' + std::string(name(lang));
+}
+
+snapshot::snapshot(const environment_handles& handles, MDB_txn* transaction)
+    : handles_(handles), transaction_(transaction)
+{
+    const auto state = get(handles_.meta, "state");
+    if (state && state->size() == sizeof state_)
+        std::memcpy(&state_, state->data(), sizeof state_);
+    if (state_.version != record_version)
+        state_ = {}; // written by another version of this program: nothing in it can be served
+}
+
+snapshot::~snapshot() { mdb_txn_abort(transaction_); }
+
+std::optional<std::string_view> snapshot::get(MDB_dbi database, std::string_view key) const
+{
+    auto name = as_value(key);
+    MDB_val value{};
+    if (mdb_get(transaction_, database, &name, &value) != MDB_SUCCESS)
+        return std::nullopt;
+    return view(value);
+}
+
+std::optional<document_view> snapshot::find(std::string_view person, language lang) const
+{
+    char key[64];
+    if (state_.documents == 0 || person.size() > 50)
+        return std::nullopt;
+    auto* end = key + person.copy(key, person.size());
+    *end++ = '/';
+    end += name(lang).copy(end, 2);
+    const auto record = get(handles_.documents, {key, static_cast<std::size_t>(end - key)});
+    return record ? std::optional(document_view(*record)) : std::nullopt;
+}
+
+unsigned snapshot::languages(std::string_view person) const
+{
+    const auto bits = state_.documents == 0 || person.empty() ? std::nullopt : get(handles_.persons, person);
+    return bits && !bits->empty() ? static_cast<unsigned char>(bits->front()) : 0;
+}
+
+prepared_body snapshot::list() const
+{
+    return {get(handles_.meta, "list").value_or(std::string_view()), get(handles_.meta, "list.br").value_or(std::string_view()),
+            get(handles_.meta, "list.gzip").value_or(std::string_view()),
+            get(handles_.meta, "list.tag").value_or(std::string_view())};
+}
+
+snapshot::page snapshot::list_page(std::string_view after, std::size_t limit, std::string& out) const
+{
+    const auto cursor = open_cursor(transaction_, handles_.persons);
+    auto key = as_value(after);
+    MDB_val value{};
+    page result;
+    int code = mdb_cursor_get(cursor.get(), &key, &value, after.empty() ? MDB_FIRST : MDB_SET_RANGE);
+    if (code == MDB_SUCCESS && !after.empty() && view(key) == after)
+        code = mdb_cursor_get(cursor.get(), &key, &value, MDB_NEXT);
+    for (std::size_t count = 0; code == MDB_SUCCESS; ++count) {
+        if (count == limit) {
+            result.more = true;
+            break;
+        }
+        if (count > 0)
+            out += ',';
+        append_json_string(out, view(key));
+        result.last = view(key);
+        code = mdb_cursor_get(cursor.get(), &key, &value, MDB_NEXT);
+    }
+    return result;
+}
+
+std::vector<named_reason> snapshot::reasons(MDB_dbi database) const
+{
+    std::vector<named_reason> list;
+    const auto cursor = open_cursor(transaction_, database);
+    MDB_val key{};
+    MDB_val value{};
+    for (int code = mdb_cursor_get(cursor.get(), &key, &value, MDB_FIRST); code == MDB_SUCCESS;
+         code = mdb_cursor_get(cursor.get(), &key, &value, MDB_NEXT))
+        list.push_back({std::string(view(key)), std::string(view(value))});
+    return list;
+}
+
+catalogue::catalogue(const std::string& folder) : handles_(open_environment(folder, false))
+{
+    auto* const transaction = begin_read(handles_.env.get());
+    transaction_id_ = mdb_txn_id(transaction);
+    current_ = std::make_shared<const snapshot>(handles_, transaction);
+}
+
+const std::shared_ptr<const snapshot>& catalogue::current()
+{
+    MDB_envinfo info;
+    mdb_env_info(handles_.env.get(), &info);
+    if (info.me_last_txnid != transaction_id_) {
+        MDB_txn* transaction = nullptr;
+        if (const int code = mdb_txn_begin(handles_.env.get(), nullptr, MDB_RDONLY, &transaction);
+            code != MDB_SUCCESS) {
+            log::write(log::level::error, "catalogue", "cannot open the new generation; the one before is kept",
+                       {{"reason", mdb_strerror(code)}});
+            return current_;
+        }
+        transaction_id_ = mdb_txn_id(transaction);
+        current_ = std::make_shared<const snapshot>(handles_, transaction);
+    }
+    return current_;
+}
+
+} // namespace cv

@@ -1,0 +1,124 @@
+#include "cv_query/commands.hpp"
+
+#include "base/clock.hpp"
+#include "base/file.hpp"
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdio>
+#include <filesystem>
+#include <iostream>
+#include <unistd.h>
+
+namespace cv {
+namespace {
+
+/// Shows how far a load is: in place on a terminal, else a line every few seconds.
+class progress_line
+{
+public:
+    void operator()(std::size_t done, std::size_t total)
+    {
+        const auto now = monotonic::now();
+        if (now < next_ && done != total)
+            return;
+        next_ = now + (terminal_ ? std::chrono::milliseconds(100) : std::chrono::seconds(3));
+        if (terminal_)
+            std::fprintf(stderr, "\rcompiling: %zu of %zu files%s", done, total, done == total ? "\n" : "");
+        else if (done != total && done > 0)
+            std::fprintf(stderr, "compiling: %zu of %zu files\n", done, total);
+    }
+
+private:
+    bool terminal_ = ::isatty(STDERR_FILENO) == 1;
+    monotonic::time_point next_ = monotonic::now() + std::chrono::milliseconds(200);
+};
+
+} // namespace
+
+std::string summary(const load_report& report)
+{
+    const auto& state = report.state;
+    std::string text = "generation " + std::to_string(state.generation) + ": " + std::to_string(state.documents) +
+                       " CVs of " + std::to_string(state.persons) + " persons (";
+    for (std::size_t i = 0; i < language_count; ++i)
+        text += (i > 0 ? ", " : "") + std::string(language_names[i]) + " " + std::to_string(state.by_language[i]);
+    return text + "); " + std::to_string(report.files) + " files: compiled " + std::to_string(report.compiled) +
+           ", unchanged " + std::to_string(report.unchanged) + ", refused " + std::to_string(report.refused.size()) +
+           ", removed " + std::to_string(report.removed) + "; " + std::to_string(report.duration.count()) + " ms";
+}
+
+int run_load(const settings& config)
+{
+    try {
+        const auto report = load_catalogue(config.data_dir, config.state_dir, progress_line());
+        for (const auto& row : report.refused)
+            std::cerr << "refused: " << row.reason << '\n';
+        for (const auto& row : report.mismatched)
+            std::cerr << "WARNING: LOCKED FILE CHANGED: " << row.reason << '\n';
+        for (const auto& row : report.shadowed)
+            std::cerr << "warning: " << row.reason << '\n';
+        std::cout << summary(report) << '\n';
+        return report.refused.empty() && report.state.documents > 0 ? exit_code::ok : exit_code::bad_data;
+    } catch (const catalogue_error& error) {
+        std::cerr << "cv-query: " << error.what() << '\n';
+        return exit_code::bad_data;
+    }
+}
+
+int run_check(const settings& config, const std::vector<std::string>& files)
+{
+    namespace fs = std::filesystem;
+    std::vector<fs::path> paths(files.begin(), files.end());
+    bool findings = false;
+    if (paths.empty()) {
+        std::error_code error;
+        for (const auto& entry : fs::directory_iterator(config.data_dir + "/cvs", error))
+            if (entry.path().extension() == ".json" && !entry.path().filename().string().starts_with('.'))
+                paths.push_back(entry.path());
+        if (error || paths.empty()) {
+            std::cerr << "cv-query: no CV files in " << config.data_dir << "/cvs"
+                      << (error ? ": " + error.message() : "") << "; CV_DATA_DIR names its parent\n";
+            return exit_code::findings;
+        }
+        std::sort(paths.begin(), paths.end());
+    }
+    for (const auto& path : paths) {
+        const auto name = path.filename().string();
+        const auto folder = open_folder(path.has_parent_path() ? path.parent_path().string() : ".");
+        std::string fault;
+        if (!folder)
+            fault = path.string() + ": cannot be opened: " + errno_message(errno);
+        else if (!identify(name))
+            fault = name + ": the name of a CV file is PERSON.json or PERSON_de.json, _en or _fa, with PERSON of 1 to "
+                           "50 letters, digits and _";
+        else
+            fault = check_file(folder.get(), name).fault;
+        findings = findings || !fault.empty();
+        std::cout << (fault.empty() ? name + ": ok" : fault) << '\n';
+    }
+    if (files.empty()) {
+        const auto folder = open_folder(config.data_dir + "/cvs");
+        for (const auto& row : folder ? check_locked_files(folder.get()) : std::vector<named_reason>()) {
+            findings = true;
+            std::cout << row.reason << '\n';
+        }
+    }
+    return findings ? exit_code::findings : exit_code::ok;
+}
+
+int run_config(const configuration& config)
+{
+    for (const auto& setting : config.all) {
+        std::string line = std::string(setting.row->name) + "=" + setting.shown();
+        std::cout << line << std::string(line.size() < 56 ? 56 - line.size() : 1, ' ') << "# " << setting.source
+                  << (setting.row->unused.empty() ? "" : "; not in use yet") << '\n';
+    }
+    for (const auto& line : config.problems)
+        std::cerr << "cv-query: " << line << '\n';
+    for (const auto& line : config.missing)
+        std::cerr << "cv-query: " << line << '\n';
+    return config.problems.empty() && config.missing.empty() ? exit_code::ok : exit_code::configuration;
+}
+
+} // namespace cv

@@ -1,0 +1,65 @@
+#include "cv_query/media.hpp"
+
+#include "base/text.hpp"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+
+namespace cv {
+namespace {
+
+std::optional<media_file> open_media(const std::string& folder, const std::string& name, std::string_view type)
+{
+    const auto root = open_folder(folder);
+    if (!root)
+        return std::nullopt;
+    media_file result;
+    result.file = open_beneath(root.get(), name.c_str());
+    struct stat status{};
+    if (!result.file || ::fstat(result.file.get(), &status) != 0 || !S_ISREG(status.st_mode))
+        return std::nullopt;
+    result.size = static_cast<std::uint64_t>(status.st_size);
+    result.content_type = type;
+    // Nanoseconds of the last change, size and file together change with every content.
+    result.etag = "\"";
+    append_hex(result.etag, static_cast<std::uint64_t>(status.st_mtim.tv_sec * 1'000'000'000 + status.st_mtim.tv_nsec));
+    result.etag += '-';
+    append_number(result.etag, status.st_size);
+    result.etag += '-';
+    append_number(result.etag, status.st_ino);
+    result.etag += '"';
+    return result;
+}
+
+} // namespace
+
+std::optional<media_file> media::pdf(std::string_view person, language lang) const
+{
+    const auto folder = data_folder_ + "/pdfs";
+    const auto open = [&](const std::string& stem, language found) {
+        auto file = open_media(folder, stem + ".pdf", "application/pdf");
+        if (file)
+            file->lang = found;
+        return file;
+    };
+    const std::string stem(person);
+    std::optional<media_file> file;
+    if (lang != language::en)
+        file = open(stem + "_" + std::string(name(lang)), lang);
+    if (!file)
+        file = open(stem, language::en);
+    return file ? std::move(file) : open(stem + "_en", language::en);
+}
+
+std::optional<media_file> media::picture(std::string_view person) const
+{
+    for (const auto& [extension, type] : {std::pair{".jpg", "image/jpeg"},
+                                          {".jpeg", "image/jpeg"},
+                                          {".png", "image/png"},
+                                          {".webp", "image/webp"}})
+        if (auto file = open_media(data_folder_ + "/pics", std::string(person) + extension, type))
+            return file;
+    return std::nullopt;
+}
+
+} // namespace cv

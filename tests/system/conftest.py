@@ -1,0 +1,45 @@
+"""Fixtures: one default service for the session, and a factory for others."""
+from contextlib import ExitStack
+
+import pytest
+
+from samples import SMALL
+from service import ORIGINS, PROGRAM, running, sample_data, write_cvs
+
+
+def pytest_report_header():
+    """Says which program is tested."""
+    return f"program: {PROGRAM}"
+
+
+@pytest.fixture(scope="session")
+def service(tmp_path_factory):
+    """The sample CVs, two allowed origins, otherwise the defaults of testing."""
+    folder = tmp_path_factory.mktemp("default")
+    sample_data(folder)
+    with running(folder, {"CORS_ALLOWED_ORIGINS": ",".join(ORIGINS)}) as started:
+        yield started
+        assert started.process.poll() is None, "the service died during the tests"
+
+
+@pytest.fixture(scope="session")
+def plain(tmp_path_factory):
+    """Two small CVs, no allowed origin."""
+    folder = tmp_path_factory.mktemp("plain")
+    write_cvs(folder, SMALL)
+    with running(folder) as started:
+        yield started
+
+
+@pytest.fixture
+def start_service(tmp_path):
+    """Starts services with settings and CVs of the test's own; all are stopped after it."""
+    with ExitStack() as stack:
+        def start(settings=None, cvs=None):
+            start.count += 1
+            folder = tmp_path / f"service{start.count}"
+            write_cvs(folder, SMALL if cvs is None else cvs)
+            return stack.enter_context(running(folder, settings))
+
+        start.count = 0
+        yield start
