@@ -153,7 +153,7 @@ void append_line(std::string& out, format style, level value, std::string_view m
         out += ' ';
         out += key;
         out += '=';
-        const bool plain = !text.empty() && text.find_first_of(" \"\\=/?") == text.npos;
+        const bool plain = !text.empty() && text.find_first_of(" \"\\=/?*") == text.npos;
         if (plain && !has_control_character(text))
             out += text;
         else

@@ -138,7 +138,7 @@ const std::vector<setting_row>& setting_table()
          "SECRET_KEY_FILE.",
          "at least 50 characters, 5 different ones, and no example value; make one with: openssl rand -base64 48",
          read_secret_key, true, true},
-        {"DEBUG", "false", "true", "Logs at level debug unless LOG_LEVEL is set.", yes_no,
+        {"DEBUG", "false", "true", "Logs at level debug unless a level is set.", yes_no,
          boolean<&settings::debug>},
         {"ALLOWED_HOSTS", "", ".localhost,127.0.0.1,[::1],testserver",
          "The host names this service answers to; .example.com matches its subdomains too, * matches all.",

@@ -61,7 +61,7 @@ std::size_t dispatcher::lead(request& in, response& out) const
 
     path_segments path;
     const bool asterisk = head.path == "*";
-    const auto fault = asterisk ? path_fault::none : split_path(head.path, path, *in.scratch);
+    const auto fault = asterisk ? path_fault::none : split_path(head.path, path, *in.path_scratch);
     const auto match = fault == path_fault::none && !asterisk ? router_.find(path, in.path)
                                                               : router::match{nullptr, none, true};
     const bool probe = match.found && match.found->open_to_any_host;
@@ -97,7 +97,7 @@ std::size_t dispatcher::lead(request& in, response& out) const
         return none;
     }
     const bool to_https = options_.ssl_redirect && !probe && !came_by_https(in);
-    if (to_https || (!match.canonical && !options)) {
+    if (to_https || !match.canonical) {
         redirect(in, to_https, !match.canonical, out);
         return match.index;
     }

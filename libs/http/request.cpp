@@ -28,6 +28,7 @@ const http::fields* request_parser::parse(std::string_view head)
     parser_.reset();
     arena_.release();
     parser_.emplace(std::piecewise_construct, std::make_tuple(), std::make_tuple(field_allocator(&arena_)));
+    parser_->body_limit(boost::none); // no body is ever read; how large it would be is not Beast's to judge
     parser_->header_limit(static_cast<std::uint32_t>(largest_head));
     boost::system::error_code error;
     parser_->put(boost::asio::const_buffer(head.data(), head.size()), error);

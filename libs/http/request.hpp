@@ -39,6 +39,7 @@ struct request
     bool is_head = false;
     std::array<std::string_view, most_parameters> path; ///< the route's parameters, decoded
     std::string* scratch = nullptr;                     ///< for decoding the query
+    std::string* path_scratch = nullptr;                ///< holds the decoded path
 
     /// The value of a field that may stand once; empty when it is absent or stands several times.
     std::string_view field(beast_http::field name) const;

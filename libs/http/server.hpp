@@ -90,6 +90,7 @@ private:
     std::string received_; ///< room for more than the largest head
     std::size_t received_size_ = 0;
     std::string scratch_;
+    std::string path_scratch_;
     request_parser parser_;
     response response_;
     http_date date_;

@@ -64,7 +64,7 @@ boost::asio::awaitable<void> session::run()
         co_await socket_.async_wait(socket::wait_read, redirect_error(use_awaitable, error));
         if (expired_) {
             if (!carry_.empty())
-                refuse(head_refusal::timeout);
+                refuse(head_refusal::timeout, carry_);
             break;
         }
         if (error)
@@ -84,7 +84,7 @@ boost::asio::awaitable<void> session::run()
             if (progress == head_scanner::progress::incomplete)
                 break;
             if (progress == head_scanner::progress::refused) {
-                refuse(scanner_.why());
+                refuse(scanner_.why(), rest);
             } else {
                 begin += scanner_.end();
                 answer_next(rest.substr(scanner_.begin(), scanner_.end() - scanner_.begin()));
@@ -153,13 +153,14 @@ void session::answer_next(std::string_view text)
     started_ = monotonic::now();
     request in;
     if (const auto refusal = read_head(text, in.head))
-        return refuse(*refusal);
+        return refuse(*refusal, text);
     in.fields = server_.parser_.parse(text);
     if (!in.fields)
-        return refuse(head_refusal::malformed);
+        return refuse(head_refusal::malformed, text);
     in.peer = peer_;
     in.host = split_host(in.head.host)->name;
     in.scratch = &server_.scratch_;
+    in.path_scratch = &server_.path_scratch_;
     const auto given = peer_.trusted ? in.field("X-Request-ID") : std::string_view();
     in.id = is_request_id(given) ? given : server_.fresh_id(id_);
 
@@ -173,7 +174,7 @@ void session::answer_next(std::string_view text)
     send(out);
 }
 
-void session::refuse(head_refusal why)
+void session::refuse(head_refusal why, std::string_view text)
 {
     started_ = monotonic::now();
     auto& out = server_.response_;
@@ -185,9 +186,9 @@ void session::refuse(head_refusal why)
     out.reset();
     server_.dispatch_.refuse(why, out);
     server_.dispatch_.write_head(nullptr, id, server_.date_.now(), true, out);
-    head_only_ = false;
+    head_only_ = text.starts_with("HEAD ");
     route_ = server_.dispatch_.routes();
-    entry_ = {id, pseudonym(peer_.address, peer_client_), "-", "-", static_cast<unsigned>(out.code), 0, {}};
+    entry_ = {id, pseudonym(peer_.address, peer_client_), "-", {}, static_cast<unsigned>(out.code), 0, {}};
     open_ = false;
     send(out);
 }

@@ -40,7 +40,8 @@ private:
 
     received receive();
     void answer_next(std::string_view text);
-    void refuse(head_refusal why);
+    /// `text`: what has come of the head.
+    void refuse(head_refusal why, std::string_view text);
     void send(response& out);
     bool flush(response& out);
     bool flush_file(response& out);

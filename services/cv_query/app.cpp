@@ -178,13 +178,13 @@ int run(int argc, const char* const* argv)
     const auto found = load_configuration(asked.flags, process_environment(), asked.config_file);
     if (asked.what == command::config)
         return run_config(found);
-    auto problems = found.problems;
-    if (asked.what == command::serve)
-        problems.insert(problems.end(), found.missing.begin(), found.missing.end());
-    for (const auto& line : problems)
-        std::cerr << "cv-query: " << line << '\n';
-    if (!problems.empty())
+    // One line; `cv-query config` tells all that is wrong at once.
+    const auto& problems =
+        found.problems.empty() && asked.what == command::serve ? found.missing : found.problems;
+    if (!problems.empty()) {
+        std::cerr << "cv-query: " << problems.front() << '\n';
         return exit_code::configuration;
+    }
     if (asked.what != command::serve)
         for (const auto& line : found.warnings)
             std::cerr << "cv-query: warning: " << line << '\n';

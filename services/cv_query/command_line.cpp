@@ -9,7 +9,7 @@ namespace {
 
 std::string describe(const setting_row& row)
 {
-    std::string text(row.meaning);
+    std::string text = "[" + std::string(row.name) + "] " + std::string(row.meaning);
     text += " Allowed: " + std::string(row.allowed) + ".";
     if (!row.production.empty())
         text += " Default: " + std::string(row.production);
@@ -18,7 +18,7 @@ std::string describe(const setting_row& row)
                 std::string(row.development);
     if (row.required)
         text += row.production.empty() ? " Required in production." : "";
-    return text + " [" + std::string(row.name) + "]";
+    return text;
 }
 
 } // namespace
@@ -31,6 +31,7 @@ invocation read_command_line(int argc, const char* const* argv)
                  "cv-query");
     app.set_version_flag("--version", "cv-query " CV_VERSION);
     app.fallthrough();
+    app.get_formatter()->column_width(44);
     app.add_option("--config", result.config_file, "A file of NAME=VALUE lines with settings")->option_text("FILE");
     app.footer("Settings come from flags, the environment (the names in brackets), NAME_FILE (a file that holds the\n"
                "value, for secrets), the --config file and defaults, strongest first.\n"

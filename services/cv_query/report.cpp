@@ -39,7 +39,7 @@ health::check check_cv_data(const snapshot* generation)
                      {"age_seconds", std::chrono::duration_cast<std::chrono::seconds>(now).count() - state.loaded_at},
                      {"rejected", as_json(refused)},
                      {"shadowed", as_json(shadowed)},
-                     {"locked_files", object{{"listed", state.listed}, {"mismatched", as_json(mismatched)}}}};
+                     {"locked_files", object{{"list", "cvs/SHA256SUMS"}, {"listed", state.listed}, {"mismatched", as_json(mismatched)}}}};
     const auto warn = [&check](const std::vector<named_reason>& rows, const std::string& what) {
         if (rows.empty())
             return;

@@ -74,8 +74,7 @@ def flag(folder, name):
     return found[1]
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["load", "--help"], ["check", "--help"], ["config", "--help"],
-                                       ["healthcheck", "--help"]])
+@pytest.mark.parametrize("arguments", [["--help"], ["load", "--help"], ["check", "--help"], ["config", "--help"]])
 def test_help(tmp_path, arguments):
     """--help works everywhere, without any setting, and exits with 0."""
     finished = run_program(tmp_path, *arguments, bare=True)
@@ -88,7 +87,7 @@ def test_help_names_every_setting(tmp_path):
     for name in SETTINGS:
         assert re.search(rf"\b{name}\b", told), name
         assert flag(tmp_path, name) == "--" + name.lower().replace("_", "-")
-    for command in ("load", "check", "config", "healthcheck"):
+    for command in ("load", "check", "config"):
         assert re.search(rf"\b{command}\b", told), command
 
 
@@ -230,15 +229,6 @@ def test_a_busy_port(tmp_path):
         address = f"127.0.0.1:{taken.getsockname()[1]}"
         line = complaint(run_program(tmp_path, settings={"BIND": address}), 69)
     assert address in line
-
-
-def test_healthcheck(tmp_path):
-    """0 while the service answers, 1 when it does not."""
-    write_cvs(tmp_path, SMALL)
-    with running(tmp_path) as service:
-        bind = {"BIND": "{}:{}".format(*service.address)}
-        assert run_program(tmp_path, "healthcheck", settings=bind).returncode == 0
-    assert run_program(tmp_path, "healthcheck", settings=bind).returncode == 1
 
 
 def check_names(names):
