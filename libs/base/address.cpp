@@ -135,9 +135,8 @@ bool peer_list::contains(const std::optional<ip_address>& peer) const
         return true;
     if (!peer)
         return unix_;
-    return std::any_of(networks_.begin(), networks_.end(), [&peer](const network& n) {
-        return same_bits(n.address, *peer, n.bits);
-    });
+    return std::any_of(networks_.begin(), networks_.end(),
+                       [&peer](const network& n) { return same_bits(n.address, *peer, n.bits); });
 }
 
 } // namespace cv

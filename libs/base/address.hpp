@@ -44,7 +44,8 @@ std::optional<ip_address> address_of(const sockaddr_storage& peer);
 class peer_list
 {
 public:
-    /// A comma list of addresses, networks (`10.0.0.0/8`), `unix` and `*`; nothing when a part is none of them.
+    /// A comma list of addresses, networks (`10.0.0.0/8`), `unix` and `*`; nothing when a part is none of
+    /// them.
     static std::optional<peer_list> parse(std::string_view text);
 
     /// Whether the peer is in the set; no address stands for a unix socket.

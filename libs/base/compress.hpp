@@ -2,8 +2,8 @@
 #include <string>
 #include <string_view>
 
-/// Content codings (RFC 9110 section 8.4.1). Each returns a whole coded body and throws std::bad_alloc when it
-/// cannot; the same input gives the same bytes with the same library. Thread-safe.
+/// Content codings (RFC 9110 section 8.4.1). Each returns a whole coded body and throws std::bad_alloc when
+/// it cannot; the same input gives the same bytes with the same library. Thread-safe.
 namespace cv {
 
 /// Brotli (RFC 7932); `quality` from 0 to 11.

@@ -15,7 +15,10 @@ void unique_fd::reset()
         ::close(std::exchange(fd_, -1));
 }
 
-std::string errno_message(int code) { return std::generic_category().message(code); }
+std::string errno_message(int code)
+{
+    return std::generic_category().message(code);
+}
 
 unique_fd open_beneath(int folder, const char* name)
 {

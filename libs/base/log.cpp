@@ -53,7 +53,10 @@ constexpr std::array<std::string_view, 5> names = {"DEBUG", "INFO", "WARNING", "
 
 } // namespace
 
-std::string_view name(level value) { return names[static_cast<std::size_t>(value)]; }
+std::string_view name(level value)
+{
+    return names[static_cast<std::size_t>(value)];
+}
 
 std::optional<level> level_from(std::string_view text)
 {

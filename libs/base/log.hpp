@@ -13,10 +13,21 @@
 namespace cv::log {
 
 /// As Python's logging has them.
-enum class level { debug, info, warning, error, critical };
+enum class level
+{
+    debug,
+    info,
+    warning,
+    error,
+    critical
+};
 
 /// `verbose`: `LEVEL time module message key=value …`; `json`: one object a line.
-enum class format { verbose, json };
+enum class format
+{
+    verbose,
+    json
+};
 
 /// The level's name in upper case.
 std::string_view name(level value);

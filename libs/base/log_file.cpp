@@ -28,9 +28,10 @@ log_file::log_file(const std::string& target, int standard_stream)
 {
     if (target == "off")
         return;
-    fd_ = target == "-" ? own_stream(standard_stream)
-                        : unique_fd(::open(target.c_str(),
-                                           O_WRONLY | O_APPEND | O_CREAT | O_NONBLOCK | O_CLOEXEC, 0640));
+    fd_ =
+        target == "-"
+            ? own_stream(standard_stream)
+            : unique_fd(::open(target.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_NONBLOCK | O_CLOEXEC, 0640));
     if (!fd_ && target != "-")
         throw std::runtime_error("cannot open the log " + target + ": " + errno_message(errno));
     struct stat status{};

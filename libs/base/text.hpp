@@ -10,12 +10,15 @@
 /// Small text tools that every layer needs. All functions are pure and thread-safe.
 namespace cv {
 
-/// How many bytes at the start of `text` are well-formed UTF-8 (RFC 3629: no surrogates, no overlong forms, at
-/// most U+10FFFF).
+/// How many bytes at the start of `text` are well-formed UTF-8 (RFC 3629: no surrogates, no overlong forms,
+/// at most U+10FFFF).
 std::size_t utf8_prefix(std::string_view text);
 
 /// Whether all of `text` is well-formed UTF-8.
-inline bool is_utf8(std::string_view text) { return utf8_prefix(text) == text.size(); }
+inline bool is_utf8(std::string_view text)
+{
+    return utf8_prefix(text) == text.size();
+}
 
 /// Appends `code_point`, which must be a Unicode scalar value, to `out` as UTF-8.
 void append_utf8(std::string& out, std::uint32_t code_point);

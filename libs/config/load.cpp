@@ -19,7 +19,8 @@ bool read_file(const std::string& path, std::string& content)
     return fd && read_all(fd.get(), longest_file, content);
 }
 
-/// KEY=VALUE lines as systemd and compose read them: `#` comments, `export`, one pair of quotes around a value.
+/// KEY=VALUE lines as systemd and compose read them: `#` comments, `export`, one pair of quotes around a
+/// value.
 void read_settings_file(const std::string& path, name_values& into, std::vector<std::string>& problems)
 {
     std::string content;
@@ -43,7 +44,8 @@ void read_settings_file(const std::string& path, name_values& into, std::vector<
             continue;
         }
         auto value = trim(line.substr(equals + 1));
-        if (value.size() >= 2 && (value.front() == '"' || value.front() == '\'') && value.back() == value.front())
+        if (value.size() >= 2 && (value.front() == '"' || value.front() == '\'') &&
+            value.back() == value.front())
             value = value.substr(1, value.size() - 2);
         into[std::string(trim(line.substr(0, equals)))] = value;
     }
@@ -140,8 +142,8 @@ std::vector<std::string> configuration::unused() const
     std::vector<std::string> lines;
     for (const auto& setting : all)
         if (!setting.is_default() && !setting.row->unused.empty())
-            lines.push_back(std::string(setting.row->name) + " is set but not in use yet: " +
-                            std::string(setting.row->unused));
+            lines.push_back(std::string(setting.row->name) +
+                            " is set but not in use yet: " + std::string(setting.row->unused));
     return lines;
 }
 
@@ -175,8 +177,8 @@ configuration load_configuration(const name_values& flags, const name_values& en
         auto setting = sources.resolve(row, fallback);
         const bool absent = setting.value.empty() && setting.is_default();
         if (absent && row.required)
-            result.missing.push_back(std::string(row.name) + " is required and not set; allowed: " +
-                                     std::string(row.allowed));
+            result.missing.push_back(std::string(row.name) +
+                                     " is required and not set; allowed: " + std::string(row.allowed));
         else if (!absent && !row.read(result.values, setting.value))
             result.problems.push_back(describe_problem(setting));
         result.all.push_back(std::move(setting));

@@ -10,7 +10,12 @@
 
 namespace cv {
 
-enum class run_environment { production, development, testing };
+enum class run_environment
+{
+    production,
+    development,
+    testing
+};
 
 /// Requests per window and client address; a count of 0 is no limit.
 struct rate_limit
@@ -80,9 +85,9 @@ struct setting_row
     std::string_view allowed; ///< completes "allowed: …"
     /// Puts a value into the settings; false when it is not allowed.
     bool (*read)(settings& into, std::string_view value);
-    bool required = false;       ///< to serve
-    bool secret = false;         ///< never printed
-    bool empty_counts = false;   ///< an empty value is a value; elsewhere it reads as not set
+    bool required = false;        ///< to serve
+    bool secret = false;          ///< never printed
+    bool empty_counts = false;    ///< an empty value is a value; elsewhere it reads as not set
     std::string_view unused = {}; ///< why it has no effect yet; empty when it has
 };
 

@@ -56,7 +56,10 @@ bool path(settings& s, text v)
     return put_text(s.*Member, v, values::is_path(v));
 }
 
-bool refuse(settings&, text value) { return value.empty(); }
+bool refuse(settings&, text value)
+{
+    return value.empty();
+}
 
 bool read_env(settings& s, text v)
 {
@@ -82,7 +85,10 @@ bool read_max_requests(settings& s, text v)
     return put(s.max_requests, v == "off" ? std::optional<std::uint64_t>(0) : values::number(v, 0, whole));
 }
 
-bool read_log_level(settings& s, text v) { return put(s.log_level, log::level_from(v)); }
+bool read_log_level(settings& s, text v)
+{
+    return put(s.log_level, log::level_from(v));
+}
 
 bool read_log_format(settings& s, text v)
 {
@@ -131,14 +137,16 @@ constexpr text sidecar_later = "the health sidecar that reads it comes later";
 const std::vector<setting_row>& setting_table()
 {
     static const std::vector<setting_row> table = {
-        {"CV_ENV", "production", "production",
-         "Picks the defaults, as a Django settings module would.", "production, development or testing", read_env},
+        {"CV_ENV", "production", "production", "Picks the defaults, as a Django settings module would.",
+         "production, development or testing", read_env},
         {"SECRET_KEY", "", development_secret_key,
-         "Pseudonymises client addresses in logs and authorises operator actions (keyed hashes). Best given as "
+         "Pseudonymises client addresses in logs and authorises operator actions (keyed hashes). Best given "
+         "as "
          "SECRET_KEY_FILE.",
-         "at least 50 characters, 5 different ones, and no example value; make one with: openssl rand -base64 48",
+         "at least 50 characters, 5 different ones, and no example value; make one with: openssl rand "
+         "-base64 48",
          read_secret_key, true, true},
-        {"DEBUG", "false", "true", "Logs at level debug unless a level is set.", yes_no,
+        {"DEBUG", "false", "false", "Logs at level debug unless a level is set.", yes_no,
          boolean<&settings::debug>},
         {"ALLOWED_HOSTS", "", ".localhost,127.0.0.1,[::1],testserver",
          "The host names this service answers to; .example.com matches its subdomains too, * matches all.",
@@ -147,16 +155,18 @@ const std::vector<setting_row>& setting_table()
         {"CORS_ALLOWED_ORIGINS", "", "", "Origins whose pages may read the answers.",
          "a comma list of origins such as https://app.example.org, in lower case and without a path",
          [](settings& s, text v) { return put(s.cors_allowed_origins, values::origins(v)); }},
-        {"DATABASE_URL", "", "", "Where the CVs come from; empty: the files of CV_DATA_DIR.",
-         "nothing yet: reading CVs from a database is not available in this version; leave it empty", refuse, false, true},
+        {"DATABASE_URL", "", "", "Where the CVs come from; empty: from files.",
+         "nothing yet: reading CVs from a database is not available in this version; leave it empty", refuse,
+         false, true},
         {"REDIS_URL", "", "", "A cache shared by several machines; empty: in-process memory.",
          "nothing yet: a shared cache is not available in this version; leave it empty", refuse, false, true},
         {"SENTRY_DSN", "", "", "Where crashes and 5xx are reported; empty: nowhere.",
-         "nothing yet: error reporting is not available in this version; leave it empty", refuse, false, true},
+         "nothing yet: error reporting is not available in this version; leave it empty", refuse, false,
+         true},
         {"CV_DATA_DIR", "/usr/share/cv-backend/data", "data",
          "The folder that holds cvs/, pdfs/ and pics/; only read.", any_path, path<&settings::data_dir>},
-        {"CV_STATE_DIR", "/var/lib/cv-backend", "build/state", "Where the compiled catalogue is kept.", any_path,
-         path<&settings::state_dir>},
+        {"CV_STATE_DIR", "/var/lib/cv-backend", "build/state", "Where the compiled catalogue is kept.",
+         any_path, path<&settings::state_dir>},
         {"CV_RUN_DIR", "/run/cv-backend", "build/run", "Sockets, scoreboard and pid file.", any_path,
          path<&settings::run_dir>, false, false, false, workers_later},
         {"BIND", "0.0.0.0:8000", "127.0.0.1:8000", "Where the service listens; port 0 takes a free one.",
@@ -164,14 +174,14 @@ const std::vector<setting_row>& setting_table()
          [](settings& s, text v) { return put(s.bind, values::endpoints(v)); }},
         {"PORT", "", "", "Overrides the port of every TCP address in BIND, as platforms expect.",
          "a port from 1 to 65535", port<&settings::port>},
-        {"WEB_CONCURRENCY", "auto", "auto", "Worker processes; auto: 2 x CPUs + 1.", "auto or a number from 1 to 1024",
-         read_workers, false, false, false, workers_later},
-        {"MAX_REQUESTS", "off", "off", "A worker is replaced after that many requests.", "off or a whole number",
-         read_max_requests, false, false, false, workers_later},
+        {"WEB_CONCURRENCY", "auto", "auto", "Worker processes; auto: 2 x CPUs + 1.",
+         "auto or a number from 1 to 1024", read_workers, false, false, false, workers_later},
+        {"MAX_REQUESTS", "off", "off", "A worker is replaced after that many requests.",
+         "off or a whole number", read_max_requests, false, false, false, workers_later},
         {"MAX_REQUESTS_JITTER", "0", "0", "At most so many requests are added to MAX_REQUESTS, by chance.",
          "a whole number",
-         [](settings& s, text v) { return put(s.max_requests_jitter, values::number(v, 0, whole)); }, false, false,
-         false, workers_later},
+         [](settings& s, text v) { return put(s.max_requests_jitter, values::number(v, 0, whole)); }, false,
+         false, false, workers_later},
         {"TIMEOUT", "30", "30", "A worker without a heartbeat for so many seconds is replaced.",
          "seconds from 1 to 3600", seconds<&settings::timeout, 1, 3600>, false, false, false, workers_later},
         {"GRACEFUL_TIMEOUT", "30", "30", "Seconds that answers in flight get to finish at a stop.",
@@ -182,15 +192,17 @@ const std::vector<setting_row>& setting_table()
         {"ERROR_LOG", "-", "-", "Errors and events.", log_target, path<&settings::error_log>},
         {"LOG_LEVEL", "info", "info", "The least that the error log takes.",
          "debug, info, warning, error or critical", read_log_level},
-        {"LOG_FORMAT", "verbose", "verbose",
-         "verbose: LEVEL time module message; json: one object a line.", "verbose or json", read_log_format},
-        {"PROC_NAME", "cv_backend", "cv_backend", "The name in ps.", "1 to 32 letters, digits, or any of _ . -",
-         [](settings& s, text v) { return put_text(s.proc_name, v, values::is_process_name(v)); }, false, false,
-         false, workers_later},
+        {"LOG_FORMAT", "verbose", "verbose", "verbose: LEVEL time module message; json: one object a line.",
+         "verbose or json", read_log_format},
+        {"PROC_NAME", "cv_backend", "cv_backend", "The name in ps.",
+         "1 to 32 letters, digits, or any of _ . -",
+         [](settings& s, text v) { return put_text(s.proc_name, v, values::is_process_name(v)); }, false,
+         false, false, workers_later},
         {"FORWARDED_ALLOW_IPS", "127.0.0.0/8,::1,unix", "127.0.0.0/8,::1,unix",
          "Peers whose X-Forwarded-* and X-Request-ID are believed; empty: nobody's.",
          "a comma list of addresses, networks such as 10.0.0.0/8, unix, or *",
-         [](settings& s, text v) { return put(s.forwarded_allow_ips, peer_list::parse(v)); }, false, false, true},
+         [](settings& s, text v) { return put(s.forwarded_allow_ips, peer_list::parse(v)); }, false, false,
+         true},
         {"SECURE_SSL_REDIRECT", "true", "false",
          "A request not known to have come by https is redirected there (301).", yes_no,
          boolean<&settings::secure_ssl_redirect>},
@@ -198,8 +210,8 @@ const std::vector<setting_row>& setting_table()
          "The field by which a trusted proxy says that a request came by https.", "NAME: VALUE",
          [](settings& s, text v) { return put(s.secure_proxy_ssl_header, values::header(v)); }},
         {"SECURE_HSTS_SECONDS", "31536000", "31536000", "max-age of Strict-Transport-Security; 0: none.",
-         "seconds from 0 to 630720000", seconds<&settings::secure_hsts_seconds, 0, 630720000>, false, false, false,
-         nginx_later},
+         "seconds from 0 to 630720000", seconds<&settings::secure_hsts_seconds, 0, 630720000>, false, false,
+         false, nginx_later},
         {"SECURE_HSTS_INCLUDE_SUBDOMAINS", "true", "true", "Adds includeSubDomains.", yes_no,
          boolean<&settings::secure_hsts_include_subdomains>, false, false, false, nginx_later},
         {"SECURE_HSTS_PRELOAD", "false", "false", "Adds preload.", yes_no,
@@ -209,21 +221,23 @@ const std::vector<setting_row>& setting_table()
          boolean<&settings::session_cookie_secure>, false, false, false, nginx_later},
         {"CSRF_COOKIE_SECURE", "true", "true", "As SESSION_COOKIE_SECURE.", yes_no,
          boolean<&settings::csrf_cookie_secure>, false, false, false, nginx_later},
-        {"RATE_LIMIT", "100/m", "100/m", "Requests for each client address on /api/v1/cvs/, counted by nginx.",
+        {"RATE_LIMIT", "100/m", "100/m",
+         "Requests for each client address on /api/v1/cvs/, counted by nginx.",
          "off or COUNT/UNIT with the unit s, m, h or d",
-         [](settings& s, text v) { return put(s.rate_limit, values::rate(v)); }, false, false, false, nginx_later},
+         [](settings& s, text v) { return put(s.rate_limit, values::rate(v)); }, false, false, false,
+         nginx_later},
         {"HTTP_PORT", "80", "8080", "nginx's port for http.", "a port from 1 to 65535",
          port<&settings::http_port>, false, false, false, nginx_later},
         {"HTTPS_PORT", "443", "8443", "nginx's port for https.", "a port from 1 to 65535",
          port<&settings::https_port>, false, false, false, nginx_later},
         {"TLS_CERTIFICATE", "", "", "The certificate chain, where nginx terminates TLS.",
-         "an absolute path, or off where the platform terminates TLS", tls_path<&settings::tls_certificate>, false,
-         false, false, nginx_later},
-        {"TLS_CERTIFICATE_KEY", "", "", "Its private key.",
-         "an absolute path, or off where the platform terminates TLS", tls_path<&settings::tls_certificate_key>,
+         "an absolute path, or off where the platform terminates TLS", tls_path<&settings::tls_certificate>,
          false, false, false, nginx_later},
-        {"PROXY_URL", "", "", "Where the sidecar probes nginx.", "an http or https URL", read_proxy_url, false, false,
-         false, sidecar_later},
+        {"TLS_CERTIFICATE_KEY", "", "", "Its private key.",
+         "an absolute path, or off where the platform terminates TLS",
+         tls_path<&settings::tls_certificate_key>, false, false, false, nginx_later},
+        {"PROXY_URL", "", "", "Where the sidecar probes nginx.", "an http or https URL", read_proxy_url,
+         false, false, false, sidecar_later},
         {"SECURITY_CONTACT", "", "", "What security.txt names; empty: no security.txt.",
          "a mailto:, https: or tel: URL", read_contact, false, false, false, nginx_later},
         {"SITE_INDEXING", "false", "false", "Whether search engines are invited.", yes_no,

@@ -71,7 +71,10 @@ std::optional<std::vector<std::string>> hosts(std::string_view text)
     });
 }
 
-std::optional<std::vector<std::string>> origins(std::string_view text) { return list_of(text, is_origin); }
+std::optional<std::vector<std::string>> origins(std::string_view text)
+{
+    return list_of(text, is_origin);
+}
 
 std::optional<std::vector<endpoint>> endpoints(std::string_view text)
 {
@@ -109,7 +112,8 @@ std::optional<header_match> header(std::string_view text)
     const auto name = trim(text.substr(0, colon));
     const auto value = trim(text.substr(colon + 1));
     if (name.empty() || value.empty() || has_control_character(value) ||
-        name.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-") != name.npos)
+        name.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-") !=
+            name.npos)
         return std::nullopt;
     return header_match{std::string(name), std::string(value)};
 }

@@ -9,7 +9,15 @@
 namespace cv {
 
 /// Why a request head was refused before any route was looked up.
-enum class head_refusal : std::uint8_t { malformed, uri_too_long, too_large, version, timeout, host };
+enum class head_refusal : std::uint8_t
+{
+    malformed,
+    uri_too_long,
+    too_large,
+    version,
+    timeout,
+    host
+};
 inline constexpr std::size_t head_refusal_count = 6;
 
 /// A number that one process writes and any may read: a relaxed load and store costs less than a nanosecond,
@@ -39,16 +47,18 @@ struct alignas(128) worker_counters
     std::array<counter, latency_buckets> latency;
     std::array<counter, head_refusal_count> refused_heads;
     counter body_bytes;
-    counter accepted;    ///< connections, ever
-    counter open;        ///< connections, now
+    counter accepted; ///< connections, ever
+    counter open;     ///< connections, now
     counter accept_failures;
     counter log_lines_dropped;
 
-    void count_request(std::size_t route, unsigned status, std::uint64_t bytes, std::chrono::microseconds duration)
+    void count_request(std::size_t route, unsigned status, std::uint64_t bytes,
+                       std::chrono::microseconds duration)
     {
         requests[route < most_routes ? route : most_routes - 1][status / 100 - 1].add();
         body_bytes.add(bytes);
-        const auto width = static_cast<std::size_t>(std::bit_width(static_cast<std::uint64_t>(duration.count())));
+        const auto width =
+            static_cast<std::size_t>(std::bit_width(static_cast<std::uint64_t>(duration.count())));
         latency[width < latency_buckets ? width : latency_buckets - 1].add();
     }
 };

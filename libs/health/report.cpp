@@ -26,10 +26,11 @@ report make_report(const std::vector<check>& checks, const std::string& version,
         described[check.name] = std::move(entry);
         result.worst = std::max(result.worst, check.result);
     }
-    result.body = boost::json::serialize(boost::json::object{{"status", status_names[static_cast<int>(result.worst)]},
-                                                             {"version", version},
-                                                             {"timestamp", timestamp(now)},
-                                                             {"checks", std::move(described)}});
+    result.body =
+        boost::json::serialize(boost::json::object{{"status", status_names[static_cast<int>(result.worst)]},
+                                                   {"version", version},
+                                                   {"timestamp", timestamp(now)},
+                                                   {"checks", std::move(described)}});
     return result;
 }
 

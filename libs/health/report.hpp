@@ -7,7 +7,12 @@
 /// The health report of the API contract. Pure functions; not for the hot path.
 namespace cv::health {
 
-enum class state { ok, warn, error };
+enum class state
+{
+    ok,
+    warn,
+    error
+};
 
 /// One check: `message` where it is not plain ok, `figures` of its own.
 struct check

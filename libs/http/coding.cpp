@@ -5,8 +5,8 @@
 namespace cv::http {
 namespace {
 
-/// The weight behind `;` in thousandths (RFC 9110 section 12.4.2); 1000 when there is none, nothing when it is
-/// not a weight.
+/// The weight behind `;` in thousandths (RFC 9110 section 12.4.2); 1000 when there is none, nothing when it
+/// is not a weight.
 std::optional<int> read_weight(std::string_view parameters)
 {
     parameters = trim(parameters);

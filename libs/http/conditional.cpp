@@ -12,7 +12,9 @@ bool matches(std::string_view if_none_match, std::string_view etag)
     auto rest = trim(if_none_match);
     if (rest == "*")
         return true;
-    const auto skip_commas = [&rest] { rest = rest.substr(std::min(rest.find_first_not_of(", \t"), rest.size())); };
+    const auto skip_commas = [&rest] {
+        rest = rest.substr(std::min(rest.find_first_not_of(", \t"), rest.size()));
+    };
     for (skip_commas(); !rest.empty(); skip_commas()) {
         if (rest.starts_with("W/"))
             rest.remove_prefix(2);

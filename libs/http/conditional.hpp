@@ -17,10 +17,15 @@ struct byte_range
     std::uint64_t size = 0;
 };
 
-enum class range_answer { whole, partial, unsatisfiable };
+enum class range_answer
+{
+    whole,
+    partial,
+    unsatisfiable
+};
 
-/// What to answer to a Range field for a body of `size` bytes. One range is honoured; several, or anything else
-/// than byte ranges, read as none, as RFC 9110 section 14.2 allows.
+/// What to answer to a Range field for a body of `size` bytes. One range is honoured; several, or anything
+/// else than byte ranges, read as none, as RFC 9110 section 14.2 allows.
 range_answer read_range(std::string_view range, std::uint64_t size, byte_range& out);
 
 } // namespace cv::http

@@ -13,7 +13,10 @@ using boost::json::object;
 using field = beast_http::field;
 
 /// What a client sent, cut to what a log line needs.
-std::string_view shortened(std::string_view text) { return text.substr(0, 200); }
+std::string_view shortened(std::string_view text)
+{
+    return text.substr(0, 200);
+}
 
 status status_of(head_refusal why)
 {
@@ -47,7 +50,8 @@ std::size_t dispatcher::answer(request& in, response& out) const
     try {
         route = lead(in, out);
     } catch (const std::exception& error) {
-        log::write(log::level::error, "http", "a handler failed", {{"request_id", in.id}, {"reason", error.what()}});
+        log::write(log::level::error, "http", "a handler failed",
+                   {{"request_id", in.id}, {"reason", error.what()}});
         out.set_error(status::internal_server_error, phrase(status::internal_server_error));
     }
     return route;
@@ -74,8 +78,9 @@ std::size_t dispatcher::lead(request& in, response& out) const
     }
     const bool options = head.method == "OPTIONS";
     if (!in.is_head && !options && head.method != "GET") {
-        out.set_error(status::method_not_allowed, "Method not allowed",
-                      object{{"method", shortened(head.method)}, {"allowed", array{"GET", "HEAD", "OPTIONS"}}});
+        out.set_error(
+            status::method_not_allowed, "Method not allowed",
+            object{{"method", shortened(head.method)}, {"allowed", array{"GET", "HEAD", "OPTIONS"}}});
         out.set("Allow", allowed_methods);
         out.close = head.announces_body;
         return match.index;
@@ -110,7 +115,8 @@ std::size_t dispatcher::lead(request& in, response& out) const
 
 bool dispatcher::came_by_https(const request& in) const
 {
-    return in.peer.trusted && in.field(std::string_view(options_.ssl_header_name)) == options_.ssl_header_value;
+    return in.peer.trusted &&
+           in.field(std::string_view(options_.ssl_header_name)) == options_.ssl_header_value;
 }
 
 void dispatcher::redirect(const request& in, bool to_https, bool add_slash, response& out) const
@@ -133,8 +139,9 @@ void dispatcher::answer_options(const request& in, response& out) const
     out.set("Allow", allowed_methods);
     if (origin_allowed(in.field(field::origin)) && !in.field(field::access_control_request_method).empty()) {
         out.set("Access-Control-Allow-Methods", allowed_methods);
-        out.set("Access-Control-Allow-Headers", "Accept, Accept-Language, Content-Language, If-None-Match, Range, "
-                                                "If-Range, X-Request-ID");
+        out.set("Access-Control-Allow-Headers",
+                "Accept, Accept-Language, Content-Language, If-None-Match, Range, "
+                "If-Range, X-Request-ID");
         out.set("Access-Control-Max-Age", "600");
     }
 }
@@ -184,8 +191,10 @@ void dispatcher::write_head(const request* in, std::string_view id, std::string_
         if (origin_allowed(origin)) {
             head += "Access-Control-Allow-Origin: ";
             head += origin;
-            head += "\r\nAccess-Control-Expose-Headers: Content-Disposition, Content-Language, ETag, Link, "
-                    "Retry-After, X-Request-ID\r\n";
+            head += "\r\n";
+            if (in->head.method != "OPTIONS")
+                head += "Access-Control-Expose-Headers: Content-Disposition, Content-Language, ETag, Link, "
+                        "Retry-After, X-Request-ID\r\n";
         }
     }
     head += out.fields;

@@ -31,8 +31,8 @@ class dispatcher
 public:
     dispatcher(std::vector<route> table, dispatcher_options options);
 
-    /// Answers a request; the number of the route that took it, for the counters. Never throws: what a handler
-    /// throws becomes a 500 whose reason stands in the log alone.
+    /// Answers a request; the number of the route that took it, for the counters. Never throws: what a
+    /// handler throws becomes a 500 whose reason stands in the log alone.
     std::size_t answer(request& in, response& out) const;
 
     /// Answers a head that was refused.

@@ -9,7 +9,14 @@
 namespace cv::http {
 namespace {
 
-enum byte_class : unsigned char { control = 0, text = 1, token = 2 | text, cr = 4, lf = 8 };
+enum byte_class : unsigned char
+{
+    control = 0,
+    text = 1,
+    token = 2 | text,
+    cr = 4,
+    lf = 8
+};
 
 constexpr std::array<unsigned char, 256> classify()
 {
@@ -19,18 +26,23 @@ constexpr std::array<unsigned char, 256> classify()
     table['\t'] = text;
     table['\r'] = cr;
     table['\n'] = lf;
-    for (const char c : std::string_view("!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"))
+    for (const char c :
+         std::string_view("!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"))
         table[static_cast<unsigned char>(c)] = token;
     return table;
 }
 
 constexpr auto classes = classify();
 
-unsigned char class_of(char c) { return classes[static_cast<unsigned char>(c)]; }
+unsigned char class_of(char c)
+{
+    return classes[static_cast<unsigned char>(c)];
+}
 
 bool is_token(std::string_view text)
 {
-    return !text.empty() && std::all_of(text.begin(), text.end(), [](char c) { return class_of(c) == token; });
+    return !text.empty() &&
+           std::all_of(text.begin(), text.end(), [](char c) { return class_of(c) == token; });
 }
 
 /// Printable ASCII without `#`: a fragment is never sent, and other bytes must be percent-encoded.

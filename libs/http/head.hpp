@@ -13,17 +13,23 @@ inline constexpr std::size_t largest_head = 16 * 1024; ///< bytes, with the empt
 inline constexpr std::size_t longest_target = 4094;    ///< bytes
 inline constexpr std::size_t most_fields = 100;
 
-/// Looks for the end of a head in bytes that arrive piece by piece, and refuses at once what no head may hold:
-/// control bytes, a CR or LF alone, too much of anything.
+/// Looks for the end of a head in bytes that arrive piece by piece, and refuses at once what no head may
+/// hold: control bytes, a CR or LF alone, too much of anything.
 class head_scanner
 {
 public:
-    enum class progress { incomplete, complete, refused };
+    enum class progress
+    {
+        incomplete,
+        complete,
+        refused
+    };
 
     /// `received`: all bytes since the head's start; those of earlier calls are not looked at again.
     progress scan(std::string_view received);
 
-    /// Of a complete head: where it begins (one empty line before it is tolerated, RFC 9112 section 2.2) and ends.
+    /// Of a complete head: where it begins (one empty line before it is tolerated, RFC 9112 section 2.2) and
+    /// ends.
     std::size_t begin() const { return begin_; }
     std::size_t end() const { return position_; }
     /// Of a refused one.
@@ -53,8 +59,8 @@ struct head
     bool announces_body = false; ///< Transfer-Encoding, or a Content-Length other than 0
 };
 
-/// Holds a complete head (from its first byte through its empty line) against RFC 9110 and 9112 and the limits
-/// above; the reason when it must be refused.
+/// Holds a complete head (from its first byte through its empty line) against RFC 9110 and 9112 and the
+/// limits above; the reason when it must be refused.
 std::optional<head_refusal> read_head(std::string_view text, head& out);
 
 } // namespace cv::http

@@ -13,7 +13,8 @@ struct host_parts
     std::string_view port; ///< empty when none is given
 };
 
-/// Splits `text`; nothing when it is not `name`, `address` or `[address]`, each with or without `:port`. Pure.
+/// Splits `text`; nothing when it is not `name`, `address` or `[address]`, each with or without `:port`.
+/// Pure.
 std::optional<host_parts> split_host(std::string_view text);
 
 /// The hosts that a service answers to, as Django's ALLOWED_HOSTS. Thread-safe.

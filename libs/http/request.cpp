@@ -16,7 +16,10 @@ std::string_view single(const fields& all, Name name)
 
 } // namespace
 
-std::string_view request::field(beast_http::field name) const { return single(*fields, name); }
+std::string_view request::field(beast_http::field name) const
+{
+    return single(*fields, name);
+}
 
 std::string_view request::field(std::string_view name) const
 {

@@ -3,9 +3,9 @@
 #include "http/head.hpp"
 
 #include <array>
+#include <boost/beast/http/empty_body.hpp>
 #include <boost/beast/http/fields.hpp>
 #include <boost/beast/http/parser.hpp>
-#include <boost/beast/http/empty_body.hpp>
 #include <memory_resource>
 #include <optional>
 #include <string>

@@ -14,8 +14,8 @@ namespace cv::http {
 using boost::beast::http::status;
 
 /// An answer as a handler makes it: status, fields and a body that is text of its own, views into memory that
-/// somebody keeps, or a part of a file. One object serves one request after the other, so that its strings keep
-/// their room and the steady state does not allocate. Not thread-safe.
+/// somebody keeps, or a part of a file. One object serves one request after the other, so that its strings
+/// keep their room and the steady state does not allocate. Not thread-safe.
 class response
 {
 public:

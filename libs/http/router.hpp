@@ -13,8 +13,8 @@ namespace cv::http {
 /// Makes an answer from a request: no socket, no waiting, so that a test calls it directly.
 using handler = std::function<void(const request&, response&)>;
 
-/// A row of the table of routes. In `pattern`, `{name}` stands for one segment; a pattern that ends in `/` is the
-/// canonical form of the same path without it.
+/// A row of the table of routes. In `pattern`, `{name}` stands for one segment; a pattern that ends in `/` is
+/// the canonical form of the same path without it.
 struct route
 {
     std::string_view pattern;

@@ -37,8 +37,8 @@ boost::asio::awaitable<void> serve(server& owner, session::socket socket, peer_i
 
 server::server(boost::asio::io_context& context, const dispatcher& dispatch, access_log& access,
                worker_counters& counters, server_options options)
-    : context_(context), dispatch_(dispatch), access_(access), counters_(counters), options_(std::move(options)),
-      timer_(context), received_(2 * largest_head, '\0')
+    : context_(context), dispatch_(dispatch), access_(access), counters_(counters),
+      options_(std::move(options)), timer_(context), received_(2 * largest_head, '\0')
 {
     random_bytes(&id_key_, sizeof id_key_);
     boost::asio::co_spawn(context_, tick_loop(), boost::asio::detached);
@@ -95,7 +95,8 @@ bool server::accept_waiting(listener& from)
 void server::start(int socket, const sockaddr_storage& peer)
 {
     if (peer.ss_family != AF_UNIX) {
-        const int on = 1; // an answer is written at once, so nothing is gained by holding back its last segment
+        const int on =
+            1; // an answer is written at once, so nothing is gained by holding back its last segment
         ::setsockopt(socket, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     }
     peer_info who;

@@ -21,10 +21,10 @@ namespace cv::http {
 /// Deadlines and trust of a server.
 struct server_options
 {
-    std::chrono::seconds head_timeout{10}; ///< for a whole head, from its first byte
-    std::chrono::seconds keepalive{75};    ///< for an idle connection
+    std::chrono::seconds head_timeout{10};  ///< for a whole head, from its first byte
+    std::chrono::seconds keepalive{75};     ///< for an idle connection
     std::chrono::seconds write_timeout{30}; ///< for an answer, and a second more for each 16 KiB of it
-    std::chrono::seconds linger{2};        ///< for the client to close first
+    std::chrono::seconds linger{2};         ///< for the client to close first
     peer_list trusted;
     siphash_key client_key{}; ///< pseudonymises client addresses in the access log
 };

@@ -20,8 +20,8 @@ using boost::asio::use_awaitable;
 bool is_request_id(std::string_view text)
 {
     return !text.empty() && text.size() <= 64 && std::all_of(text.begin(), text.end(), [](char c) {
-        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '_' ||
-               c == '-';
+        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' ||
+               c == '_' || c == '-';
     });
 }
 
@@ -79,7 +79,8 @@ boost::asio::awaitable<void> session::run()
 
         std::size_t begin = 0;
         while (open_) {
-            const auto rest = std::string_view(server_.received_).substr(begin, server_.received_size_ - begin);
+            const auto rest =
+                std::string_view(server_.received_).substr(begin, server_.received_size_ - begin);
             const auto progress = scanner_.scan(rest);
             if (progress == head_scanner::progress::incomplete)
                 break;
@@ -115,8 +116,8 @@ session::received session::receive()
     auto& buffer = server_.received_;
     carry_.copy(buffer.data(), carry_.size());
     server_.received_size_ = carry_.size();
-    const auto got = ::recv(socket_.native_handle(), buffer.data() + carry_.size(), buffer.size() - carry_.size(),
-                            MSG_DONTWAIT);
+    const auto got = ::recv(socket_.native_handle(), buffer.data() + carry_.size(),
+                            buffer.size() - carry_.size(), MSG_DONTWAIT);
     if (got == 0)
         return received::end;
     if (got < 0)
@@ -169,7 +170,13 @@ void session::answer_next(std::string_view text)
     out.close = out.close || !in.head.keep_alive || server_.draining_;
     server_.dispatch_.write_head(&in, in.id, server_.date_.now(), in.head.http11, out);
     head_only_ = in.is_head || out.code == status::not_modified || out.code == status::no_content;
-    entry_ = {in.id, client_of(in), in.head.method.substr(0, 32), in.head.target, static_cast<unsigned>(out.code), 0, {}};
+    entry_ = {in.id,
+              client_of(in),
+              in.head.method.substr(0, 32),
+              in.head.target,
+              static_cast<unsigned>(out.code),
+              0,
+              {}};
     open_ = !out.close;
     send(out);
 }
@@ -299,7 +306,8 @@ void session::finish(const response& out)
     const auto head = std::min<std::uint64_t>(sent_, out.head.size());
     entry_.bytes = sent_ - head;
     entry_.duration = std::chrono::duration_cast<std::chrono::microseconds>(monotonic::now() - started_);
-    server_.counters_.count_request(std::min(route_, most_routes - 1), entry_.status, entry_.bytes, entry_.duration);
+    server_.counters_.count_request(std::min(route_, most_routes - 1), entry_.status, entry_.bytes,
+                                    entry_.duration);
     server_.access_.write(entry_);
 }
 

@@ -6,8 +6,9 @@
 
 namespace cv::http {
 
-/// One connection. It waits without a buffer: what it has received lies in the server's, and only what is left
-/// over when it must wait is kept here. So nothing in it may refer to the server's buffers across a co_await.
+/// One connection. It waits without a buffer: what it has received lies in the server's, and only what is
+/// left over when it must wait is kept here. So nothing in it may refer to the server's buffers across a
+/// co_await.
 class session final : public session_hook
 {
 public:
@@ -36,7 +37,12 @@ private:
         std::string method;
         std::string target;
     };
-    enum class received { bytes, nothing, end };
+    enum class received
+    {
+        bytes,
+        nothing,
+        end
+    };
 
     received receive();
     void answer_next(std::string_view text);

@@ -59,8 +59,8 @@ bool read_parameters(std::string_view query, std::span<parameter> wanted, std::s
         if (!decode(pair.substr(0, equals), name) ||
             !decode(equals == pair.npos ? std::string_view() : pair.substr(equals + 1), value))
             return false;
-        const auto found = std::find_if(wanted.begin(), wanted.end(),
-                                        [name](const parameter& p) { return p.name == name; });
+        const auto found =
+            std::find_if(wanted.begin(), wanted.end(), [name](const parameter& p) { return p.name == name; });
         if (found != wanted.end() && found->count++ == 0)
             found->value = value;
     }

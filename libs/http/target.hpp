@@ -18,7 +18,8 @@ struct path_segments
     bool trailing_slash = false;
 };
 
-enum class path_fault {
+enum class path_fault
+{
     none,
     malformed, ///< a broken `%`, or not UTF-8
     trick,     ///< decodes to a dot segment, a separator or a control character: somebody probes
@@ -33,7 +34,7 @@ struct parameter
 {
     std::string_view name;
     std::string_view value = {}; ///< decoded; the first one when there are several
-    unsigned count = 0;     ///< how often it is given
+    unsigned count = 0;          ///< how often it is given
 };
 
 /// Decodes all of `query` and fills in the wanted parameters; values refer to `buffer`, which is replaced.

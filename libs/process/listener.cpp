@@ -48,7 +48,8 @@ void remove_stale(const endpoint& where, const sockaddr_storage& address, sockle
     if (::lstat(where.path.c_str(), &status) != 0 || !S_ISSOCK(status.st_mode))
         return;
     const unique_fd probe(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
-    if (::connect(probe.get(), reinterpret_cast<const sockaddr*>(&address), size) != 0 && errno == ECONNREFUSED)
+    if (::connect(probe.get(), reinterpret_cast<const sockaddr*>(&address), size) != 0 &&
+        errno == ECONNREFUSED)
         ::unlink(where.path.c_str());
 }
 
@@ -58,8 +59,8 @@ listening_socket listen_on(const endpoint& where)
 {
     sockaddr_storage address{};
     const auto size = fill(where, address);
-    listening_socket result{unique_fd(::socket(address.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)),
-                            where};
+    listening_socket result{
+        unique_fd(::socket(address.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)), where};
     const int fd = result.socket.get();
     const int on = 1;
     if (fd < 0)
@@ -80,12 +81,15 @@ listening_socket listen_on(const endpoint& where)
         fail(where, errno);
     socklen_t real_size = sizeof address;
     if (!where.is_unix() && ::getsockname(fd, reinterpret_cast<sockaddr*>(&address), &real_size) == 0)
-        result.where.port = ntohs(address.ss_family == AF_INET6
-                                      ? reinterpret_cast<const sockaddr_in6&>(address).sin6_port
-                                      : reinterpret_cast<const sockaddr_in&>(address).sin_port);
+        result.where.port =
+            ntohs(address.ss_family == AF_INET6 ? reinterpret_cast<const sockaddr_in6&>(address).sin6_port
+                                                : reinterpret_cast<const sockaddr_in&>(address).sin_port);
     return result;
 }
 
-std::string url_of(const endpoint& where) { return (where.is_unix() ? "" : "http://") + to_string(where); }
+std::string url_of(const endpoint& where)
+{
+    return (where.is_unix() ? "" : "http://") + to_string(where);
+}
 
 } // namespace cv

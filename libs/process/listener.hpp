@@ -11,8 +11,8 @@ struct listening_socket
     endpoint where; ///< with the port that was taken for port 0
 };
 
-/// Binds and listens. A unix socket that nobody listens on any more is replaced; it is made accessible to all,
-/// its folder guards it. Throws std::runtime_error that names the address and says why.
+/// Binds and listens. A unix socket that nobody listens on any more is replaced; it is made accessible to
+/// all, its folder guards it. Throws std::runtime_error that names the address and says why.
 listening_socket listen_on(const endpoint& where);
 
 /// `http://127.0.0.1:8000` or `unix:/path`, as ready lines have it.

@@ -26,8 +26,8 @@ using http::status;
 constexpr std::string_view json_type = "application/json";
 constexpr std::string_view five_minutes = "public, max-age=300";
 constexpr std::size_t whole_cv = section_count; ///< in place of a section
-// A focus answer is coded for each request. Measured (docs/decisions/0005): the cheapest quality takes a sixth of a
-// millisecond for 60 KB and sends a quarter of it.
+// A focus answer is coded for each request. Measured (docs/decisions/0005): the cheapest quality takes a
+// sixth of a millisecond for 60 KB and sends a quarter of it.
 constexpr int quick_br = 0;
 constexpr int quick_gzip = 1;
 
@@ -58,6 +58,15 @@ boost::json::value given(const http::request& in, std::string_view name, unsigne
     return count == 1 ? values.at(0) : boost::json::value(std::move(values));
 }
 
+/// For handlers that take no parameters: the query must be well-formed all the same.
+bool query_is_good(const http::request& in, http::response& out)
+{
+    if (http::read_parameters(in.head.query, {}, *in.scratch))
+        return true;
+    out.set_error(status::bad_request, "Malformed request");
+    return false;
+}
+
 http::coding_weights weights_of(const http::request& in)
 {
     http::coding_weights weights;
@@ -70,7 +79,8 @@ bool is_known(const http::request& in, http::response& out, std::string_view eta
 {
     out.set("ETag", etag);
     bool known = false;
-    in.for_each(field::if_none_match, [&](std::string_view value) { known = known || http::matches(value, etag); });
+    in.for_each(field::if_none_match,
+                [&](std::string_view value) { known = known || http::matches(value, etag); });
     if (known)
         out.code = status::not_modified;
     return known;
@@ -109,27 +119,32 @@ api::api(source catalogue, media files) : catalogue_(std::move(catalogue)), medi
     openapi_br_ = compress_br(openapi_text(), 11);
     openapi_gzip_ = compress_gzip(openapi_text(), 12);
     openapi_tag_ = to_hex(sha256({compressor_versions(), openapi_text()})).substr(0, 32);
-    index_ = boost::json::serialize(object{{"name", "cv-backend"},
-                                           {"version", CV_VERSION},
-                                           {"endpoints", object{{"health", "/api/v1/health/"},
-                                                                {"cvs", "/api/v1/cvs/"},
-                                                                {"cv", "/api/v1/cvs/{person}/"},
-                                                                {"section", "/api/v1/cvs/{person}/{section}/"},
-                                                                {"pdf", "/api/v1/cvs/{person}/pdf/"},
-                                                                {"picture", "/api/v1/cvs/{person}/picture/"},
-                                                                {"openapi", "/api/v1/openapi.json"}}}});
+    index_ =
+        boost::json::serialize(object{{"name", "cv-backend"},
+                                      {"version", CV_VERSION},
+                                      {"endpoints", object{{"health", "/api/v1/health/"},
+                                                           {"cvs", "/api/v1/cvs/"},
+                                                           {"cv", "/api/v1/cvs/{person}/"},
+                                                           {"section", "/api/v1/cvs/{person}/{section}/"},
+                                                           {"pdf", "/api/v1/cvs/{person}/pdf/"},
+                                                           {"picture", "/api/v1/cvs/{person}/picture/"},
+                                                           {"openapi", "/api/v1/openapi.json"}}}});
     index_etag_ = "\"" + to_hex(sha256({index_})).substr(0, 32) + "\"";
 }
 
-void api::livez(const http::request&, http::response& out)
+void api::livez(const http::request& in, http::response& out)
 {
+    if (!query_is_good(in, out))
+        return;
     out.set("Content-Type", "text/plain; charset=utf-8");
     out.set("Cache-Control", "no-store");
     out.text = "ok\n";
 }
 
-void api::readyz(const http::request&, http::response& out)
+void api::readyz(const http::request& in, http::response& out)
 {
+    if (!query_is_good(in, out))
+        return;
     const auto generation = catalogue_();
     const bool ready = generation && generation->state().documents > 0;
     out.code = ready ? status::ok : status::service_unavailable;
@@ -140,9 +155,8 @@ void api::readyz(const http::request&, http::response& out)
 
 void api::index(const http::request& in, http::response& out)
 {
-    std::array<http::parameter, 0> none{};
-    if (!http::read_parameters(in.head.query, none, *in.scratch))
-        return out.set_error(status::bad_request, "Malformed request");
+    if (!query_is_good(in, out))
+        return;
     if (!takes_identity(in, out))
         return;
     out.set("Content-Type", json_type);
@@ -151,8 +165,10 @@ void api::index(const http::request& in, http::response& out)
         out.text = index_;
 }
 
-void api::health(const http::request&, http::response& out)
+void api::health(const http::request& in, http::response& out)
 {
+    if (!query_is_good(in, out))
+        return;
     const auto generation = catalogue_();
     const auto report = make_query_report(generation.get(), CV_VERSION);
     out.code = report.healthy() ? status::ok : status::service_unavailable;
@@ -163,9 +179,8 @@ void api::health(const http::request&, http::response& out)
 
 void api::openapi(const http::request& in, http::response& out)
 {
-    std::array<http::parameter, 0> none{};
-    if (!http::read_parameters(in.head.query, none, *in.scratch))
-        return out.set_error(status::bad_request, "Malformed request");
+    if (!query_is_good(in, out))
+        return;
     serve_prepared(in, out, {openapi_text(), openapi_br_, openapi_gzip_, openapi_tag_}, nullptr);
 }
 
@@ -204,9 +219,11 @@ void api::list(const http::request& in, http::response& out)
     constexpr std::size_t largest_page = 1000;
     const auto count = parse_unsigned<std::size_t>(limit.value);
     if (limit.count > 1 || (limit.count == 1 && (!count || *count < 1 || *count > largest_page)))
-        return out.set_error(status::bad_request, "Invalid limit", object{{"limit", given(in, "limit", limit.count)}});
+        return out.set_error(status::bad_request, "Invalid limit",
+                             object{{"limit", given(in, "limit", limit.count)}});
     if (after.count > 1 || (after.count == 1 && !is_person(after.value)))
-        return out.set_error(status::bad_request, "Invalid after", object{{"after", given(in, "after", after.count)}});
+        return out.set_error(status::bad_request, "Invalid after",
+                             object{{"after", given(in, "after", after.count)}});
     auto generation = catalogue_();
     if (!generation || generation->state().documents == 0)
         return unavailable(out);
@@ -320,8 +337,8 @@ void api::section(const http::request& in, http::response& out)
     serve(in, out, what, document, *section);
 }
 
-void api::serve(const http::request& in, http::response& out, const wanted& what, const document_view& document,
-                std::size_t section)
+void api::serve(const http::request& in, http::response& out, const wanted& what,
+                const document_view& document, std::size_t section)
 {
     const bool whole = section == whole_cv;
     const bool filtered = !what.focus.empty();
@@ -331,13 +348,15 @@ void api::serve(const http::request& in, http::response& out, const wanted& what
         return not_acceptable(out);
 
     std::string_view stored;
-    if (*how != coding::identity) {
+    if (filtered)
+        put_text(what, document, section, out.text);
+    else if (*how != coding::identity) {
         const auto kept = *how == coding::br ? stored_coding::br : stored_coding::gzip;
-        if (!filtered)
-            stored = whole ? document.coded(kept) : document.coded(section, kept);
-        if (stored.empty() && weights.accepts_identity())
-            how = coding::identity;
+        stored = whole ? document.coded(kept) : document.coded(section, kept);
     }
+    const bool small = stored.empty() && (!filtered || out.text.size() < smallest_coded);
+    if (small && weights.accepts_identity())
+        how = coding::identity;
     out.set("Content-Type", json_type);
     out.set("Content-Language", name(what.lang));
     out.set("Cache-Control", five_minutes);
@@ -352,9 +371,10 @@ void api::serve(const http::request& in, http::response& out, const wanted& what
         append_hex(etag_, siphash({}, what.focus)); // tells apart; guards nothing, so it needs no secret key
     }
     etag_.append("-").append(http::name(*how)).append("\"");
-    if (is_known(in, out, etag_))
+    if (is_known(in, out, etag_)) {
+        out.text.clear();
         return;
-
+    }
     if (!stored.empty())
         return out.set_body(what.generation, stored);
     if (!filtered && *how == coding::identity) {
@@ -362,22 +382,27 @@ void api::serve(const http::request& in, http::response& out, const wanted& what
             return out.set_body(what.generation, document.text());
         return out.set_body(what.generation, "{", document.section(section), "}");
     }
-    auto& text = out.text;
-    if (whole) {
-        if (filtered)
-            document.focus(what.focus, text);
-        else
-            text = document.text();
-    } else {
-        text = "{";
-        if (filtered)
-            document.focus(section, what.focus, text);
-        else
-            text += document.section(section);
-        text += '}';
-    }
+    if (!filtered)
+        put_text(what, document, section, out.text);
     if (*how != coding::identity)
-        text = compress(text, *how);
+        out.text = compress(out.text, *how);
+}
+
+void api::put_text(const wanted& what, const document_view& document, std::size_t section, std::string& text)
+{
+    if (section == whole_cv) {
+        if (what.focus.empty())
+            text = document.text();
+        else
+            document.focus(what.focus, text);
+        return;
+    }
+    text = '{';
+    if (what.focus.empty())
+        text += document.section(section);
+    else
+        document.focus(section, what.focus, text);
+    text += '}';
 }
 
 void api::pdf(const http::request& in, http::response& out)
@@ -403,9 +428,8 @@ void api::picture(const http::request& in, http::response& out)
 {
     wanted what;
     const auto person = in.path[0];
-    std::array<http::parameter, 0> none{};
-    if (!http::read_parameters(in.head.query, none, *in.scratch))
-        return out.set_error(status::bad_request, "Malformed request");
+    if (!query_is_good(in, out))
+        return;
     if (!is_person(person))
         return out.set_error(status::bad_request, "Invalid person", object{{"person", person}});
     what.generation = catalogue_();
@@ -441,7 +465,8 @@ void api::serve_file(const http::request& in, http::response& out, media_file fi
     if (answer == http::range_answer::partial) {
         out.code = status::partial_content;
         out.set("Content-Range", "bytes " + std::to_string(range.begin) + "-" +
-                                     std::to_string(range.begin + range.size - 1) + "/" + std::to_string(file.size));
+                                     std::to_string(range.begin + range.size - 1) + "/" +
+                                     std::to_string(file.size));
     }
     out.set_file(std::move(file.file), range.begin, range.size);
 }

@@ -12,8 +12,8 @@
 
 namespace cv {
 
-/// The handlers of the API: request and catalogue in, answer out. No socket, no JSON parser. Not thread-safe: a
-/// worker has its own, over its own catalogue.
+/// The handlers of the API: request and catalogue in, answer out. No socket, no JSON parser. Not thread-safe:
+/// a worker has its own, over its own catalogue.
 class api
 {
 public:
@@ -46,8 +46,11 @@ private:
     /// Reads and checks parameters and person; false when `out` is the error.
     bool read(const http::request& in, http::response& out, bool takes_focus, wanted& to);
     bool find(const http::request& in, http::response& out, wanted& to, document_view& document);
-    void serve(const http::request& in, http::response& out, const wanted& what, const document_view& document,
-               std::size_t section);
+    void serve(const http::request& in, http::response& out, const wanted& what,
+               const document_view& document, std::size_t section);
+    /// The body in identity coding, focused when a focus is wanted.
+    static void put_text(const wanted& what, const document_view& document, std::size_t section,
+                         std::string& text);
     void serve_file(const http::request& in, http::response& out, media_file file);
     void serve_prepared(const http::request& in, http::response& out, const prepared_body& body,
                         std::shared_ptr<const void> keeper);

@@ -110,8 +110,9 @@ int serve(const configuration& found)
         catalogue cvs(config.state_dir);
         api handlers([&cvs] { return cvs.current(); }, media(config.data_dir));
         const http::dispatcher dispatch(make_routes(handlers),
-                                        {config.allowed_hosts, config.cors_allowed_origins, config.secure_ssl_redirect,
-                                         config.secure_proxy_ssl_header.name, config.secure_proxy_ssl_header.value});
+                                        {config.allowed_hosts, config.cors_allowed_origins,
+                                         config.secure_ssl_redirect, config.secure_proxy_ssl_header.name,
+                                         config.secure_proxy_ssl_header.value});
         access_log access(config.access_log, config.log_format);
         const auto counters = std::make_unique<worker_counters>();
         asio::io_context context(BOOST_ASIO_CONCURRENCY_HINT_UNSAFE); // one thread, no locks
@@ -130,18 +131,19 @@ int serve(const configuration& found)
         ::pthread_sigmask(SIG_BLOCK, &signals, nullptr);
         asio::posix::stream_descriptor arrived(context, ::signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK));
         std::function<void()> await_signal = [&] {
-            arrived.async_wait(asio::posix::stream_descriptor::wait_read, [&](boost::system::error_code error) {
-                signalfd_siginfo info{};
-                if (error || ::read(arrived.native_handle(), &info, sizeof info) != sizeof info)
-                    return;
-                if (info.ssi_signo == SIGHUP) {
-                    log::write(log::level::info, "app", "loading again");
-                    loader.start();
-                    return await_signal();
-                }
-                log::write(log::level::info, "app", "draining");
-                server.drain(config.graceful_timeout);
-            });
+            arrived.async_wait(
+                asio::posix::stream_descriptor::wait_read, [&](boost::system::error_code error) {
+                    signalfd_siginfo info{};
+                    if (error || ::read(arrived.native_handle(), &info, sizeof info) != sizeof info)
+                        return;
+                    if (info.ssi_signo == SIGHUP) {
+                        log::write(log::level::info, "app", "loading again");
+                        loader.start();
+                        return await_signal();
+                    }
+                    log::write(log::level::info, "app", "draining");
+                    server.drain(config.graceful_timeout);
+                });
         };
         await_signal();
 

@@ -69,7 +69,8 @@ environment_handles open_environment(const std::string& folder, bool writable)
     check_lmdb(mdb_env_open(raw, folder.c_str(), flags, 0640), "cannot open the catalogue in " + folder);
 
     MDB_txn* transaction = nullptr;
-    check_lmdb(mdb_txn_begin(raw, nullptr, writable ? 0 : MDB_RDONLY, &transaction), "cannot open the catalogue");
+    check_lmdb(mdb_txn_begin(raw, nullptr, writable ? 0 : MDB_RDONLY, &transaction),
+               "cannot open the catalogue");
     int code = MDB_SUCCESS;
     for (const auto& [name, database] : {std::pair{"meta", &handles.meta},
                                          {"files", &handles.files},
@@ -103,7 +104,10 @@ snapshot::snapshot(const environment_handles& handles, MDB_txn* transaction)
         state_ = {}; // written by another version of this program: nothing in it can be served
 }
 
-snapshot::~snapshot() { mdb_txn_abort(transaction_); }
+snapshot::~snapshot()
+{
+    mdb_txn_abort(transaction_);
+}
 
 std::optional<std::string_view> snapshot::get(MDB_dbi database, std::string_view key) const
 {
@@ -134,7 +138,8 @@ unsigned snapshot::languages(std::string_view person) const
 
 prepared_body snapshot::list() const
 {
-    return {get(handles_.meta, "list").value_or(std::string_view()), get(handles_.meta, "list.br").value_or(std::string_view()),
+    return {get(handles_.meta, "list").value_or(std::string_view()),
+            get(handles_.meta, "list.br").value_or(std::string_view()),
             get(handles_.meta, "list.gzip").value_or(std::string_view()),
             get(handles_.meta, "list.tag").value_or(std::string_view())};
 }
@@ -189,7 +194,8 @@ const std::shared_ptr<const snapshot>& catalogue::current()
         MDB_txn* transaction = nullptr;
         if (const int code = mdb_txn_begin(handles_.env.get(), nullptr, MDB_RDONLY, &transaction);
             code != MDB_SUCCESS) {
-            log::write(log::level::error, "catalogue", "cannot open the new generation; the one before is kept",
+            log::write(log::level::error, "catalogue",
+                       "cannot open the new generation; the one before is kept",
                        {{"reason", mdb_strerror(code)}});
             return current_;
         }

@@ -46,8 +46,8 @@ struct environment_handles
     MDB_dbi shadowed = 0;
 };
 
-/// Opens the environment in `folder`, making folder and databases when `writable`. One open a process at a time
-/// (LMDB's rule). Throws catalogue_error.
+/// Opens the environment in `folder`, making folder and databases when `writable`. One open a process at a
+/// time (LMDB's rule). Throws catalogue_error.
 environment_handles open_environment(const std::string& folder, bool writable);
 
 std::string document_key(std::string_view person, language lang);
@@ -56,7 +56,7 @@ std::string document_key(std::string_view person, language lang);
 struct catalogue_state
 {
     std::uint32_t version = record_version;
-    std::uint32_t listed = 0;  ///< files that SHA256SUMS lists
+    std::uint32_t listed = 0; ///< files that SHA256SUMS lists
     std::uint64_t generation = 0;
     std::int64_t loaded_at = 0; ///< seconds since the epoch
     std::uint64_t persons = 0;
@@ -98,8 +98,8 @@ public:
     unsigned languages(std::string_view person) const;
     /// `{"cvs":[…]}` with every person.
     prepared_body list() const;
-    /// Appends up to `limit` persons after `after` as JSON strings with commas; returns the last one and whether
-    /// more follow.
+    /// Appends up to `limit` persons after `after` as JSON strings with commas; returns the last one and
+    /// whether more follow.
     struct page
     {
         std::string_view last;

@@ -32,21 +32,27 @@ invocation read_command_line(int argc, const char* const* argv)
     app.set_version_flag("--version", "cv-query " CV_VERSION);
     app.fallthrough();
     app.get_formatter()->column_width(44);
-    app.add_option("--config", result.config_file, "A file of NAME=VALUE lines with settings")->option_text("FILE");
-    app.footer("Settings come from flags, the environment (the names in brackets), NAME_FILE (a file that holds the\n"
-               "value, for secrets), the --config file and defaults, strongest first.\n"
-               "Exit codes: 0 good, 1 findings of check, 64 usage, 65 bad data, 69 unavailable, 78 configuration.");
+    app.add_option("--config", result.config_file, "A file of NAME=VALUE lines with settings")
+        ->option_text("FILE");
+    app.footer(
+        "Settings come from flags, the environment (the names in brackets), NAME_FILE (a file that holds "
+        "the\n"
+        "value, for secrets), the --config file and defaults, strongest first.\n"
+        "Exit codes: 0 good, 1 findings of check, 64 usage, 65 bad data, 69 unavailable, 78 configuration.");
     std::map<std::string_view, std::string> values;
     std::map<std::string_view, const CLI::Option*> options;
     for (const auto& row : setting_table())
-        options[row.name] =
-            app.add_option(flag_of(row.name), values[row.name], describe(row))->group("Settings")->option_text("VALUE");
+        options[row.name] = app.add_option(flag_of(row.name), values[row.name], describe(row))
+                                ->group("Settings")
+                                ->option_text("VALUE");
 
     const auto* load = app.add_subcommand("load", "Compile the CV files into the catalogue, then exit");
-    auto* check = app.add_subcommand("check", "Say what is wrong with CV files, then exit; without files: with all "
-                                              "those of CV_DATA_DIR");
+    auto* check =
+        app.add_subcommand("check", "Say what is wrong with CV files, then exit; without files: with all "
+                                    "those of CV_DATA_DIR");
     check->add_option("FILE", result.files, "CV files to check");
-    const auto* config = app.add_subcommand("config", "Print the settings with their sources, secrets hidden, then exit");
+    const auto* config =
+        app.add_subcommand("config", "Print the settings with their sources, secrets hidden, then exit");
     app.require_subcommand(0, 1);
     try {
         app.parse(argc, argv);

@@ -16,7 +16,13 @@ inline constexpr int unavailable = 69;
 inline constexpr int configuration = 78;
 } // namespace exit_code
 
-enum class command { serve, load, check, config };
+enum class command
+{
+    serve,
+    load,
+    check,
+    config
+};
 
 /// What a command line asks for.
 struct invocation

@@ -39,13 +39,16 @@ private:
 std::string summary(const load_report& report)
 {
     const auto& state = report.state;
-    std::string text = "generation " + std::to_string(state.generation) + ": " + std::to_string(state.documents) +
-                       " CVs of " + std::to_string(state.persons) + " persons (";
+    std::string text = "generation " + std::to_string(state.generation) + ": " +
+                       std::to_string(state.documents) + " CVs of " + std::to_string(state.persons) +
+                       " persons (";
     for (std::size_t i = 0; i < language_count; ++i)
-        text += (i > 0 ? ", " : "") + std::string(language_names[i]) + " " + std::to_string(state.by_language[i]);
-    return text + "); " + std::to_string(report.files) + " files: compiled " + std::to_string(report.compiled) +
-           ", unchanged " + std::to_string(report.unchanged) + ", refused " + std::to_string(report.refused.size()) +
-           ", removed " + std::to_string(report.removed) + "; " + std::to_string(report.duration.count()) + " ms";
+        text +=
+            (i > 0 ? ", " : "") + std::string(language_names[i]) + " " + std::to_string(state.by_language[i]);
+    return text + "); " + std::to_string(report.files) + " files: compiled " +
+           std::to_string(report.compiled) + ", unchanged " + std::to_string(report.unchanged) +
+           ", refused " + std::to_string(report.refused.size()) + ", removed " +
+           std::to_string(report.removed) + "; " + std::to_string(report.duration.count()) + " ms";
 }
 
 int run_load(const settings& config)
@@ -90,8 +93,10 @@ int run_check(const settings& config, const std::vector<std::string>& files)
         if (!folder)
             fault = path.string() + ": cannot be opened: " + errno_message(errno);
         else if (!identify(name))
-            fault = name + ": the name of a CV file is PERSON.json or PERSON_de.json, _en or _fa, with PERSON of 1 to "
-                           "50 letters, digits and _";
+            fault =
+                name +
+                ": the name of a CV file is PERSON.json or PERSON_de.json, _en or _fa, with PERSON of 1 to "
+                "50 letters, digits and _";
         else
             fault = check_file(folder.get(), name).fault;
         findings = findings || !fault.empty();
@@ -111,13 +116,14 @@ int run_config(const configuration& config)
 {
     for (const auto& setting : config.all) {
         std::string line = std::string(setting.row->name) + "=" + setting.shown();
-        std::cout << line << std::string(line.size() < 56 ? 56 - line.size() : 1, ' ') << "# " << setting.source
-                  << (setting.row->unused.empty() ? "" : "; not in use yet") << '\n';
+        std::cout << line << std::string(line.size() < 56 ? 56 - line.size() : 1, ' ') << "# "
+                  << setting.source << (setting.row->unused.empty() ? "" : "; not in use yet") << '\n';
     }
     for (const auto& line : config.problems)
         std::cerr << "cv-query: " << line << '\n';
-    for (const auto& line : config.missing)
-        std::cerr << "cv-query: " << line << '\n';
+    if (config.problems.empty()) // a wrong CV_ENV would make others look missing
+        for (const auto& line : config.missing)
+            std::cerr << "cv-query: " << line << '\n';
     return config.problems.empty() && config.missing.empty() ? exit_code::ok : exit_code::configuration;
 }
 

@@ -8,24 +8,33 @@
 /// The vocabulary of CVs: persons, languages, sections, file names. All functions are pure and thread-safe.
 namespace cv {
 
-enum class language : unsigned char { en, de, fa };
+enum class language : unsigned char
+{
+    en,
+    de,
+    fa
+};
 
 inline constexpr std::size_t language_count = 3;
 inline constexpr std::array<std::string_view, language_count> language_names = {"en", "de", "fa"};
 
-inline std::string_view name(language lang) { return language_names[static_cast<std::size_t>(lang)]; }
+inline std::string_view name(language lang)
+{
+    return language_names[static_cast<std::size_t>(lang)];
+}
 std::optional<language> language_from(std::string_view text);
 
 inline constexpr std::size_t section_count = 10;
 /// Section names as in URLs.
 inline constexpr std::array<std::string_view, section_count> section_names = {
-    "basics", "profiles",     "education", "experiences",    "skills",
+    "basics",   "profiles",     "education", "experiences",    "skills",
     "projects", "publications", "languages", "certifications", "references"};
 
 /// The key of a section in a CV file.
 inline std::string_view section_key(std::size_t section)
 {
-    return section_names[section] == "certifications" ? "workshop_and_certifications" : section_names[section];
+    return section_names[section] == "certifications" ? "workshop_and_certifications"
+                                                      : section_names[section];
 }
 
 /// The section with that URL name or, for certifications, that key; nothing when there is none.

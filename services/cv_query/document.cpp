@@ -12,7 +12,13 @@
 namespace cv {
 namespace {
 
-enum class kind { string, scalar, array, object };
+enum class kind
+{
+    string,
+    scalar,
+    array,
+    object
+};
 
 /// What a value turned out to be, as its parent needs to know it.
 struct outcome
@@ -98,7 +104,8 @@ private:
         node.end = static_cast<std::uint32_t>(out_.text.size());
         node.next = static_cast<std::uint32_t>(out_.nodes.size());
         node.others = others;
-        const bool needed = node.next > index + 1 || (node.flags & (focus_node::tagged | focus_node::root)) != 0;
+        const bool needed =
+            node.next > index + 1 || (node.flags & (focus_node::tagged | focus_node::root)) != 0;
         if (!needed)
             out_.nodes.pop_back();
         return needed;
@@ -142,7 +149,8 @@ private:
         const auto start = reader_.offset();
         const auto index = open(begin, flags);
         const auto first_key = keys_.size();
-        const bool is_names = path_.size() == 2 && path_[0].name == "basics" && path_[1].is_index && path_[1].index == 0;
+        const bool is_names =
+            path_.size() == 2 && path_[0].name == "basics" && path_[1].is_index && path_[1].index == 0;
         std::vector<std::uint32_t> tags;
         std::uint32_t others = 0;
         unsigned names = 0;
@@ -237,7 +245,8 @@ private:
 
     std::uint32_t tag(const std::string& name)
     {
-        const auto [found, fresh] = tag_numbers_.try_emplace(name, static_cast<std::uint32_t>(tag_numbers_.size()));
+        const auto [found, fresh] =
+            tag_numbers_.try_emplace(name, static_cast<std::uint32_t>(tag_numbers_.size()));
         if (fresh)
             out_.tag_names.push_back(name);
         return found->second;
@@ -253,9 +262,9 @@ private:
     compiled_document& out_;
     std::size_t depth_ = 0;
     bool has_names_ = false;
-    std::string decoded_;               ///< the string that was read last
-    std::deque<std::string> escaped_;   ///< names that needed decoding, at stable addresses
-    std::vector<seen_key> keys_;        ///< of the objects that are open
+    std::string decoded_;             ///< the string that was read last
+    std::deque<std::string> escaped_; ///< names that needed decoding, at stable addresses
+    std::vector<seen_key> keys_;      ///< of the objects that are open
     std::vector<path_step> path_;
     std::vector<std::uint32_t>* collect_tags_ = nullptr; ///< set for the array that is a type_key list
     std::map<std::string, std::uint32_t, std::less<>> tag_numbers_;

@@ -22,18 +22,23 @@ struct document_error
 /// `FILE:LINE:COLUMN: at POINTER: REASON`
 std::string to_string(const document_error& error, std::string_view file_name);
 
-/// A container that a focus may change: it carries a `type_key` list, or holds such a one at some depth, or is
-/// the root. Containers without are copied whole with their parent. Stored in the catalogue as it is here.
+/// A container that a focus may change: it carries a `type_key` list, or holds such a one at some depth, or
+/// is the root. Containers without are copied whole with their parent. Stored in the catalogue as it is here.
 struct focus_node
 {
-    enum : std::uint32_t { tagged = 1, section = 2, root = 4 };
+    enum : std::uint32_t
+    {
+        tagged = 1,
+        section = 2,
+        root = 4
+    };
 
-    std::uint32_t begin = 0;     ///< offset in the text: of the key for a member, else of the value
-    std::uint32_t value = 0;     ///< offset of its `{` or `[`
-    std::uint32_t end = 0;       ///< offset behind its `}` or `]`
-    std::uint32_t next = 0;      ///< index of the first node behind its subtree
+    std::uint32_t begin = 0; ///< offset in the text: of the key for a member, else of the value
+    std::uint32_t value = 0; ///< offset of its `{` or `[`
+    std::uint32_t end = 0;   ///< offset behind its `}` or `]`
+    std::uint32_t next = 0;  ///< index of the first node behind its subtree
     std::uint32_t flags = 0;
-    std::uint32_t others = 0;    ///< children that are no nodes and yet keep an untagged group alive
+    std::uint32_t others = 0;     ///< children that are no nodes and yet keep an untagged group alive
     std::uint32_t tags_begin = 0; ///< its range in compiled_document::tags
     std::uint32_t tags_end = 0;
 };
@@ -59,7 +64,7 @@ struct compiled_document
 };
 
 inline constexpr std::size_t largest_document = 16 * 1024 * 1024; ///< bytes
-inline constexpr std::size_t deepest_document = 32;               ///< nested containers; the root is the first
+inline constexpr std::size_t deepest_document = 32; ///< nested containers; the root is the first
 
 /// Checks `source`, the bytes of a CV file, and compiles it into `out`; the first fault when there is one.
 /// What is checked stands in docs/cv-format.md. Pure and thread-safe.

@@ -8,7 +8,10 @@
 namespace cv {
 namespace {
 
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
+bool is_digit(char c)
+{
+    return c >= '0' && c <= '9';
+}
 
 /// How an unexpected byte is named in an error.
 std::string shown(char c)
@@ -74,9 +77,9 @@ std::string_view json_reader::read_string(std::string& decoded)
         if (source_[offset_] == '"')
             return source_.substr(begin, ++offset_ - begin);
         if (source_[offset_] != '\\')
-            fail(source_[offset_] == '\0' ? "a NUL byte"
-                                          : "control characters must be escaped in a string, not " +
-                                                shown(source_[offset_]));
+            fail(source_[offset_] == '\0'
+                     ? "a NUL byte"
+                     : "control characters must be escaped in a string, not " + shown(source_[offset_]));
         read_escape(decoded);
     }
 }

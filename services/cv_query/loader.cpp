@@ -21,9 +21,13 @@ namespace {
 // Measured in docs/decisions/0005: what a load may cost against what each answer then saves.
 constexpr int br_quality = 9;
 constexpr int gzip_level = 9;
-constexpr std::size_t smallest_coded = 1024; ///< bytes; smaller bodies stay as they are (docs/api.md)
 
-enum class file_state : std::uint32_t { good, refused, shadowed };
+enum class file_state : std::uint32_t
+{
+    good,
+    refused,
+    shadowed
+};
 
 /// What is remembered of a file, to tell whether it has changed; stored as it is here.
 struct file_record
@@ -32,16 +36,20 @@ struct file_record
     std::int64_t modified = 0; ///< nanoseconds
     std::int64_t changed = 0;
     std::uint64_t inode = 0;
-    std::uint64_t state = 0;   ///< file_state
-    sha256_digest digest{};    ///< of the content; zero when it was not read
+    std::uint64_t state = 0; ///< file_state
+    sha256_digest digest{};  ///< of the content; zero when it was not read
 
     bool same_file(const file_record& other) const
     {
-        return size == other.size && modified == other.modified && changed == other.changed && inode == other.inode;
+        return size == other.size && modified == other.modified && changed == other.changed &&
+               inode == other.inode;
     }
 };
 
-std::int64_t nanoseconds(const timespec& time) { return time.tv_sec * 1'000'000'000LL + time.tv_nsec; }
+std::int64_t nanoseconds(const timespec& time)
+{
+    return time.tv_sec * 1'000'000'000LL + time.tv_nsec;
+}
 
 /// The names of the CV files in a folder, sorted.
 std::set<std::string> list_files(int folder)
@@ -67,8 +75,8 @@ std::string content_tag(std::initializer_list<std::string_view> parts)
 /// What records depend on beside the CV itself.
 std::string compiler_identity()
 {
-    return std::to_string(record_version) + "; " + compressor_versions() + "; " + std::to_string(br_quality) + "; " +
-           std::to_string(gzip_level);
+    return std::to_string(record_version) + "; " + compressor_versions() + "; " + std::to_string(br_quality) +
+           "; " + std::to_string(gzip_level);
 }
 
 std::array<std::string, stored_coding_count> code(std::string_view body)
@@ -84,7 +92,8 @@ std::string make_record(const compiled_document& document)
     codings.whole = code(document.text);
     for (std::size_t s = 0; s < section_count; ++s)
         if (const auto& slice = document.sections[s]; slice.end > 0)
-            codings.sections[s] = code("{" + document.text.substr(slice.begin, slice.end - slice.begin) + "}");
+            codings.sections[s] =
+                code("{" + document.text.substr(slice.begin, slice.end - slice.begin) + "}");
     return encode_record(document, content_tag({compiler_identity(), "\n", document.text}), codings);
 }
 
@@ -116,15 +125,15 @@ class load
 {
 public:
     load(const std::string& data_folder, const std::string& state_folder)
-        : handles_(open_environment(state_folder, true)),
-          folder_(open_folder(data_folder + "/cvs"))
+        : handles_(open_environment(state_folder, true)), folder_(open_folder(data_folder + "/cvs"))
     {
         if (!folder_)
             throw catalogue_error("cannot open the folder " + data_folder + "/cvs: " + errno_message(errno) +
                                   "; CV_DATA_DIR names its parent");
         int dead = 0;
         mdb_reader_check(handles_.env.get(), &dead); // slots of readers that were killed
-        check_lmdb(mdb_txn_begin(handles_.env.get(), nullptr, 0, &transaction_), "cannot write the catalogue");
+        check_lmdb(mdb_txn_begin(handles_.env.get(), nullptr, 0, &transaction_),
+                   "cannot write the catalogue");
     }
 
     ~load()
@@ -181,7 +190,10 @@ private:
             check_lmdb(code, "cannot write the catalogue");
     }
 
-    void clear(MDB_dbi database) { check_lmdb(mdb_drop(transaction_, database, 0), "cannot write the catalogue"); }
+    void clear(MDB_dbi database)
+    {
+        check_lmdb(mdb_drop(transaction_, database, 0), "cannot write the catalogue");
+    }
 
     /// All keys and values; copies, because the transaction goes on writing.
     std::map<std::string, std::string> all(MDB_dbi database)
@@ -249,8 +261,9 @@ private:
         const auto identity = identify(name);
         if (!identity) {
             note(name, {}, file_state::refused);
-            put(handles_.refused, name, name + ": the name of a CV file is PERSON.json or PERSON_de.json, "
-                                               "_en or _fa, with PERSON of 1 to 50 letters, digits and _");
+            put(handles_.refused, name,
+                name + ": the name of a CV file is PERSON.json or PERSON_de.json, "
+                       "_en or _fa, with PERSON of 1 to 50 letters, digits and _");
             return;
         }
         if (identity->suffixed && identity->lang == language::en && names.contains(twin(*identity))) {
@@ -264,7 +277,12 @@ private:
         file_record now;
         struct stat status{};
         if (::fstatat(folder_.get(), name.c_str(), &status, 0) == 0)
-            now = {status.st_size, nanoseconds(status.st_mtim), nanoseconds(status.st_ctim), status.st_ino, 0, {}};
+            now = {status.st_size,
+                   nanoseconds(status.st_mtim),
+                   nanoseconds(status.st_ctim),
+                   status.st_ino,
+                   0,
+                   {}};
         file_record last;
         const auto stored = get(handles_.files, name);
         if (stored && stored->size() == sizeof last)
@@ -319,13 +337,15 @@ private:
     void put_document(const file_identity& identity, const std::string& record)
     {
         put(handles_.documents, document_key(identity.person, identity.lang), record);
-        set_languages(identity.person, languages(identity.person) | 1U << static_cast<unsigned>(identity.lang));
+        set_languages(identity.person,
+                      languages(identity.person) | 1U << static_cast<unsigned>(identity.lang));
     }
 
     void remove_document(const file_identity& identity)
     {
         erase(handles_.documents, document_key(identity.person, identity.lang));
-        set_languages(identity.person, languages(identity.person) & ~(1U << static_cast<unsigned>(identity.lang)));
+        set_languages(identity.person,
+                      languages(identity.person) & ~(1U << static_cast<unsigned>(identity.lang)));
     }
 
     /// Holds what has been read against SHA256SUMS, as `sha256sum -c` would.
@@ -374,12 +394,13 @@ private:
         report_.refused = as_reasons(after.refused);
         report_.mismatched = as_reasons(after.mismatched);
         report_.shadowed = as_reasons(after.shadowed);
-        report_.changed = report_.changed || report_.compiled > 0 || report_.removed > 0 || !(after == before_);
+        report_.changed =
+            report_.changed || report_.compiled > 0 || report_.removed > 0 || !(after == before_);
         if (report_.changed) {
             ++state_.generation;
-            state_.loaded_at =
-                std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch())
-                    .count();
+            state_.loaded_at = std::chrono::duration_cast<std::chrono::seconds>(
+                                   std::chrono::system_clock::now().time_since_epoch())
+                                   .count();
             put_list();
             put(handles_.meta, "state", bytes(state_));
         }

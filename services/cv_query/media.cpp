@@ -8,7 +8,8 @@
 namespace cv {
 namespace {
 
-std::optional<media_file> open_media(const std::string& folder, const std::string& name, std::string_view type)
+std::optional<media_file> open_media(const std::string& folder, const std::string& name,
+                                     std::string_view type)
 {
     const auto root = open_folder(folder);
     if (!root)
@@ -22,7 +23,8 @@ std::optional<media_file> open_media(const std::string& folder, const std::strin
     result.content_type = type;
     // Nanoseconds of the last change, size and file together change with every content.
     result.etag = "\"";
-    append_hex(result.etag, static_cast<std::uint64_t>(status.st_mtim.tv_sec * 1'000'000'000 + status.st_mtim.tv_nsec));
+    append_hex(result.etag,
+               static_cast<std::uint64_t>(status.st_mtim.tv_sec * 1'000'000'000 + status.st_mtim.tv_nsec));
     result.etag += '-';
     append_number(result.etag, status.st_size);
     result.etag += '-';

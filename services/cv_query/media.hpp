@@ -18,14 +18,15 @@ struct media_file
     language lang = language::en;
 };
 
-/// The PDFs and pictures beside the CVs. Every look opens the file anew, beneath its folder, so that one dropped
-/// in is there at once. Thread-safe.
+/// The PDFs and pictures beside the CVs. Every look opens the file anew, beneath its folder, so that one
+/// dropped in is there at once. Thread-safe.
 class media
 {
 public:
     explicit media(std::string data_folder) : data_folder_(std::move(data_folder)) {}
 
-    /// pdfs/PERSON_LANG.pdf, else the English pdfs/PERSON.pdf or pdfs/PERSON_en.pdf. `person` must be is_person.
+    /// pdfs/PERSON_LANG.pdf, else the English pdfs/PERSON.pdf or pdfs/PERSON_en.pdf. `person` must be
+    /// is_person.
     std::optional<media_file> pdf(std::string_view person, language lang) const;
 
     /// pics/PERSON with the first of .jpg, .jpeg, .png, .webp that is there.

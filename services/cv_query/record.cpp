@@ -5,7 +5,8 @@
 
 namespace cv {
 
-std::string encode_record(const compiled_document& document, std::string_view tag, const record_codings& codings)
+std::string encode_record(const compiled_document& document, std::string_view tag,
+                          const record_codings& codings)
 {
     document_view::header header;
     std::string out(sizeof header, '\0');
@@ -102,7 +103,7 @@ public:
             const auto before = out_.size();
             const bool was_first = first;
             separate(first);
-            if (run(child, tagged)) {
+            if (run(child, tagged && !root)) {
                 ++left;
             } else {
                 out_.resize(before);

@@ -11,12 +11,19 @@
 namespace cv {
 
 /// Content codings in the order of preference at equal weight (RFC 9110 section 8.4.1).
-enum class stored_coding : std::uint32_t { br, gzip };
+enum class stored_coding : std::uint32_t
+{
+    br,
+    gzip
+};
 inline constexpr std::size_t stored_coding_count = 2;
 
 /// Raise it whenever records change, in layout or content: catalogues of another version are compiled anew,
 /// and entity tags change with it.
 inline constexpr std::uint32_t record_version = 1;
+
+/// Bytes; smaller bodies stay as they are where a client lets them (docs/api.md).
+inline constexpr std::size_t smallest_coded = 1024;
 
 /// Compressed copies to put into a record; an empty one is left out.
 struct record_codings
@@ -26,7 +33,8 @@ struct record_codings
 };
 
 /// Lays out a record. `tag` is the entity tag's part that stands for the content (32 hexadecimal digits).
-std::string encode_record(const compiled_document& document, std::string_view tag, const record_codings& codings);
+std::string encode_record(const compiled_document& document, std::string_view tag,
+                          const record_codings& codings);
 
 /// A CV in the catalogue. It refers to the record's bytes, which must outlive it. Cheap to copy; thread-safe.
 class document_view
@@ -62,7 +70,7 @@ private:
     {
         std::uint32_t text_begin = 0;
         std::uint32_t text_size = 0;
-        std::uint32_t nodes = 0;     ///< offsets from the record's start
+        std::uint32_t nodes = 0; ///< offsets from the record's start
         std::uint32_t tags = 0;
         std::uint32_t tag_names = 0; ///< of `range`s
         std::uint32_t tag_name_count = 0;

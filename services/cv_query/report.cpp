@@ -20,7 +20,8 @@ health::check check_cv_data(const snapshot* generation)
     check.name = "cv_data";
     if (!generation || generation->state().documents == 0) {
         check.result = health::state::error;
-        check.message = "no CV can be served: put CV files into the folder cvs of CV_DATA_DIR and run cv-query load";
+        check.message =
+            "no CV can be served: put CV files into the folder cvs of CV_DATA_DIR and run cv-query load";
     }
     if (!generation)
         return check;
@@ -32,14 +33,16 @@ health::check check_cv_data(const snapshot* generation)
     const auto mismatched = generation->mismatched();
     const auto shadowed = generation->shadowed();
     const auto now = std::chrono::system_clock::now().time_since_epoch();
-    check.figures = {{"cvs", state.documents},
-                     {"persons", state.persons},
-                     {"languages", std::move(languages)},
-                     {"generation", state.generation},
-                     {"age_seconds", std::chrono::duration_cast<std::chrono::seconds>(now).count() - state.loaded_at},
-                     {"rejected", as_json(refused)},
-                     {"shadowed", as_json(shadowed)},
-                     {"locked_files", object{{"list", "cvs/SHA256SUMS"}, {"listed", state.listed}, {"mismatched", as_json(mismatched)}}}};
+    check.figures = {
+        {"cvs", state.documents},
+        {"persons", state.persons},
+        {"languages", std::move(languages)},
+        {"generation", state.generation},
+        {"age_seconds", std::chrono::duration_cast<std::chrono::seconds>(now).count() - state.loaded_at},
+        {"rejected", as_json(refused)},
+        {"shadowed", as_json(shadowed)},
+        {"locked_files",
+         object{{"list", "cvs/SHA256SUMS"}, {"listed", state.listed}, {"mismatched", as_json(mismatched)}}}};
     const auto warn = [&check](const std::vector<named_reason>& rows, const std::string& what) {
         if (rows.empty())
             return;
@@ -60,7 +63,8 @@ health::check check_cv_data(const snapshot* generation)
 health::report make_query_report(const snapshot* generation, const std::string& version)
 {
     health::check database{"database", health::state::ok, "not configured; CVs come from files", {}};
-    health::check cache{"cache", health::state::ok, "not configured; answers come from the mapped catalogue", {}};
+    health::check cache{
+        "cache", health::state::ok, "not configured; answers come from the mapped catalogue", {}};
     return health::make_report({database, cache, check_cv_data(generation)}, version,
                                std::chrono::system_clock::now());
 }

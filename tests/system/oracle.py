@@ -134,8 +134,11 @@ def tags(node):
     return None
 
 
-def keep(node, focus):
-    """What the filter leaves of a value; None when it takes the value away."""
+def keep(node, focus, in_tagged=False):
+    """What the filter leaves of a value; None when it takes the value away.
+
+    A group that is a member of a tagged object stays, even when it ends empty.
+    """
     if isinstance(node, Scalar):
         return node
     tagged = tags(node)
@@ -146,11 +149,11 @@ def keep(node, focus):
         took_one, result = len(kept) < len(node.items), Array(kept)
         counts = len(kept)
     else:
-        filtered = ((key, keep(value, focus)) for key, value in node.members)
+        filtered = ((key, keep(value, focus, tagged is not None)) for key, value in node.members)
         kept = tuple((key, value) for key, value in filtered if value is not None)
         took_one, result = len(kept) < len(node.members), Object(kept)
         counts = sum(not isinstance(value, Scalar) for _, value in kept)
-    return None if tagged is None and took_one and counts == 0 else result
+    return None if tagged is None and took_one and counts == 0 and not in_tagged else result
 
 
 def focused(root, focus):

@@ -69,7 +69,7 @@ def shown(finished, name):
 def flag(folder, name):
     """The flag of a setting, as --help shows it beside the name."""
     told = run_program(folder, "--help").stdout
-    found = re.search(rf"(--[a-z-]+)[^\n]*\b{name}\b", told)
+    found = re.search(rf"(--[a-z-]+)[^\n]*\[{name}\]", told)
     assert found, f"no flag for {name}"
     return found[1]
 

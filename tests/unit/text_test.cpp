@@ -1,0 +1,56 @@
+#include "base/address.hpp"
+#include "base/siphash.hpp"
+#include "base/text.hpp"
+
+#include <catch2/catch.hpp>
+
+using namespace cv;
+
+TEST_CASE("SipHash-2-4 gives the values of its authors' test vectors")
+{
+    const siphash_key key = {0x0706050403020100U, 0x0f0e0d0c0b0a0908U};
+    std::string text;
+    for (char c = 0; c < 15; ++c)
+        text += c;
+    CHECK(siphash(key, "") == 0x726fdb47dd0e0e31U);
+    CHECK(siphash(key, text) == 0xa129ca6149be45e5U);
+}
+
+TEST_CASE("UTF-8 is taken as RFC 3629 has it")
+{
+    CHECK(is_utf8("a\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80"));
+    for (const std::string_view bad :
+         {"\xc0\xaf", "\xed\xa0\x80", "\xf4\x90\x80\x80", "\x80", "\xe2\x82", "\xff"})
+        CHECK_FALSE(is_utf8(bad));
+    CHECK(utf8_prefix("ab\xff") == 2);
+}
+
+TEST_CASE("percent-decoding decodes once and refuses what is broken")
+{
+    std::string out;
+    REQUIRE(percent_decode("a%2Bb+c%2525", true, out));
+    CHECK(out == "a+b c%25");
+    for (const std::string_view bad : {"%", "%4", "%zz", "a%g0"})
+        CHECK_FALSE(percent_decode(bad, false, out));
+}
+
+TEST_CASE("endpoints are read and written alike")
+{
+    for (const auto* text : {"127.0.0.1:8000", "[::1]:0", "unix:/run/x"})
+        CHECK(to_string(parse_endpoint(text).value()) == text);
+    for (const auto* bad :
+         {"", "8000", "127.0.0.1", "::1:80", "[127.0.0.1]:80", "1.2.3.4:65536", "unix:x", "a:1"})
+        CHECK_FALSE(parse_endpoint(bad));
+}
+
+TEST_CASE("peers are matched by network")
+{
+    const auto list = peer_list::parse("10.0.0.0/8, 2001:db8::/32, unix").value();
+    CHECK(list.contains(parse_ip("10.200.3.4")));
+    CHECK(list.contains(parse_ip("::ffff:10.0.0.1")));
+    CHECK(list.contains(parse_ip("2001:db8:1::1")));
+    CHECK(list.contains(std::nullopt));
+    CHECK_FALSE(list.contains(parse_ip("11.0.0.1")));
+    CHECK_FALSE(list.contains(parse_ip("2001:db9::1")));
+    CHECK_FALSE(peer_list::parse("10.0.0.0/33"));
+}
