@@ -86,7 +86,7 @@ private:
     template <class Item>
     Item item(std::uint32_t begin, std::uint32_t index) const
     {
-        Item value;
+        Item value{};
         std::memcpy(&value, record_.data() + begin + std::size_t{index} * sizeof(Item), sizeof(Item));
         return value;
     }
