@@ -20,5 +20,7 @@ git ls-files '*.cpp' '*.hpp' | xargs clang-format-19 --dry-run --Werror
 echo "== shellcheck" >&2
 shellcheck -x scripts/*.sh scripts/lib/*.sh .ci/run
 echo "== cppcheck" >&2
+# Suppressed: what cppcheck 2.10 says of coroutines and of views made from literals is not so.
 cppcheck --quiet --std=c++20 --language=c++ --enable=warning,portability --inline-suppr --error-exitcode=1 \
-  --suppress=missingIncludeSystem -I libs -I services libs services
+  --suppress=missingIncludeSystem --suppress=missingReturn:libs/http/s*.cpp \
+  --suppress=returnDanglingLifetime:services/cv_query/cv.hpp -I libs -I services libs services

@@ -26,8 +26,7 @@ using http::status;
 constexpr std::string_view json_type = "application/json";
 constexpr std::string_view five_minutes = "public, max-age=300";
 constexpr std::size_t whole_cv = section_count; ///< in place of a section
-// A focus answer is coded for each request. Measured (docs/decisions/0005): the cheapest quality takes a
-// sixth of a millisecond for 60 KB and sends a quarter of it.
+// A focus answer is coded for each request, so at the cheapest quality (docs/decisions/0005).
 constexpr int quick_br = 0;
 constexpr int quick_gzip = 1;
 

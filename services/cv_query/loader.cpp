@@ -18,7 +18,7 @@
 namespace cv {
 namespace {
 
-// Measured in docs/decisions/0005: what a load may cost against what each answer then saves.
+// docs/decisions/0005: what a load may cost against what each answer then saves.
 constexpr int br_quality = 9;
 constexpr int gzip_level = 9;
 
