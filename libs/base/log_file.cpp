@@ -17,8 +17,12 @@ namespace {
 /// with whoever started us (a terminal, a shell), and must keep blocking for them.
 unique_fd own_stream(int stream)
 {
+    struct stat status{};
+    const bool regular = ::fstat(stream, &status) == 0 && S_ISREG(status.st_mode);
     const std::string path = "/proc/self/fd/" + std::to_string(stream);
-    unique_fd fd(::open(path.c_str(), O_WRONLY | O_APPEND | O_NONBLOCK | O_CLOEXEC | O_NOCTTY));
+    // A file never blocks, and opened anew it would be written from an offset of our own, over others' lines.
+    unique_fd fd(regular ? -1
+                         : ::open(path.c_str(), O_WRONLY | O_APPEND | O_NONBLOCK | O_CLOEXEC | O_NOCTTY));
     return fd ? std::move(fd) : unique_fd(::fcntl(stream, F_DUPFD_CLOEXEC, 3));
 }
 
