@@ -19,6 +19,7 @@ struct access_entry
     unsigned status = 0;
     std::uint64_t bytes = 0; ///< of the body, as sent
     std::chrono::microseconds duration{};
+    std::chrono::system_clock::time_point time; ///< of the answer
 };
 
 /// Collects access lines in a buffer that is made once, and writes them in batches: a line costs neither an

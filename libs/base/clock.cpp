@@ -58,12 +58,11 @@ std::string timestamp(std::chrono::system_clock::time_point now)
     return text.replace(text.size() - 5, 5, "Z");
 }
 
-std::string_view http_date::now()
+std::string_view http_date::at(std::chrono::system_clock::time_point now)
 {
-    std::timespec time{};
-    ::clock_gettime(CLOCK_REALTIME_COARSE, &time);
-    if (time.tv_sec != second_) {
-        second_ = time.tv_sec;
+    const auto second = since_epoch(now) / 1000;
+    if (second != second_) {
+        second_ = second;
         const auto t = utc(second_);
         static constexpr const char* days[] = {"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
         static constexpr const char* months[] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",

@@ -20,7 +20,7 @@ std::string timestamp(std::chrono::system_clock::time_point now);
 class http_date
 {
 public:
-    std::string_view now();
+    std::string_view at(std::chrono::system_clock::time_point now);
 
 private:
     std::int64_t second_ = -1;

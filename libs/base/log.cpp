@@ -4,6 +4,7 @@
 #include "base/log_file.hpp"
 #include "base/text.hpp"
 
+#include <algorithm>
 #include <array>
 #include <boost/log/core.hpp>
 #include <boost/log/expressions.hpp>
@@ -51,6 +52,22 @@ state& current()
 
 constexpr std::array<std::string_view, 5> names = {"DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"};
 
+constexpr std::array<bool, 256> classify_plain()
+{
+    std::array<bool, 256> table{};
+    for (std::size_t c = 0x21; c < 0x7f; ++c)
+        table[c] = std::string_view("\"\\=/?*").find(static_cast<char>(c)) == std::string_view::npos;
+    return table;
+}
+
+/// Whether a value can stand in a line without quotes.
+bool is_plain(std::string_view text)
+{
+    static constexpr auto plain = classify_plain();
+    return !text.empty() &&
+           std::all_of(text.begin(), text.end(), [](char c) { return plain[static_cast<unsigned char>(c)]; });
+}
+
 } // namespace
 
 std::string_view name(level value)
@@ -95,7 +112,7 @@ void write(level value, std::string_view module, std::string_view message,
         return;
     if (auto record = log.logger.open_record(logging::keywords::severity = value)) {
         std::string line;
-        append_line(line, log.style, value, module, message, fields);
+        append_line(line, log.style, std::chrono::system_clock::now(), value, module, message, fields);
         logging::record_ostream stream(record);
         stream << line;
         stream.flush();
@@ -109,11 +126,10 @@ std::uint64_t dropped()
     return target ? target->locked_backend()->dropped() : 0;
 }
 
-void append_line(std::string& out, format style, level value, std::string_view module,
-                 std::string_view message, std::initializer_list<field> fields,
+void append_line(std::string& out, format style, std::chrono::system_clock::time_point now, level value,
+                 std::string_view module, std::string_view message, std::initializer_list<field> fields,
                  std::initializer_list<field> numbers)
 {
-    const auto now = std::chrono::system_clock::now();
     if (style == format::json) {
         out += "{\"level\":\"";
         out += name(value);
@@ -156,8 +172,7 @@ void append_line(std::string& out, format style, level value, std::string_view m
         out += ' ';
         out += key;
         out += '=';
-        const bool plain = !text.empty() && text.find_first_of(" \"\\=/?*") == text.npos;
-        if (plain && !has_control_character(text))
+        if (is_plain(text))
             out += text;
         else
             append_json_string(out, text);

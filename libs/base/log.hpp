@@ -1,4 +1,5 @@
 #pragma once
+#include <chrono>
 #include <cstdint>
 #include <initializer_list>
 #include <optional>
@@ -57,8 +58,8 @@ void write(level value, std::string_view module, std::string_view message,
 std::uint64_t dropped();
 
 /// Appends one whole line with its line feed: what both logs look like. `number` fields go unquoted.
-void append_line(std::string& out, format style, level value, std::string_view module,
-                 std::string_view message, std::initializer_list<field> fields,
+void append_line(std::string& out, format style, std::chrono::system_clock::time_point now, level value,
+                 std::string_view module, std::string_view message, std::initializer_list<field> fields,
                  std::initializer_list<field> numbers = {});
 
 } // namespace cv::log

@@ -113,19 +113,26 @@ bool has_control_character(std::string_view text)
 
 void append_json_string(std::string& out, std::string_view text)
 {
+    const auto escaped = [](char c) {
+        return static_cast<unsigned char>(c) < 0x20 || c == '"' || c == '\\' || c == 0x7f;
+    };
     out.push_back('"');
-    for (const char c : text) {
-        const auto byte = static_cast<unsigned char>(c);
-        if (c == '"' || c == '\\') {
+    for (;;) {
+        const auto* const end = std::find_if(text.begin(), text.end(), escaped);
+        const auto plain = static_cast<std::size_t>(end - text.begin());
+        out.append(text.substr(0, plain));
+        if (plain == text.size())
+            break;
+        const auto byte = static_cast<unsigned char>(*end);
+        if (byte >= 0x20 && byte != 0x7f) {
             out.push_back('\\');
-            out.push_back(c);
-        } else if (byte < 0x20 || byte == 0x7f) {
+            out.push_back(*end);
+        } else {
             out.append("\\u00");
             out.push_back(hex_digits[byte >> 4]);
             out.push_back(hex_digits[byte & 15]);
-        } else {
-            out.push_back(c);
         }
+        text.remove_prefix(plain + 1);
     }
     out.push_back('"');
 }
@@ -146,10 +153,12 @@ void append_hex(std::string& out, std::uint64_t value)
 
 std::string_view trim(std::string_view text)
 {
-    constexpr std::string_view blank = " \t\r\n";
-    const auto first = text.find_first_not_of(blank);
-    return first == text.npos ? std::string_view()
-                              : text.substr(first, text.find_last_not_of(blank) - first + 1);
+    const auto blank = [](char c) { return c == ' ' || c == '\t' || c == '\r' || c == '\n'; };
+    while (!text.empty() && blank(text.front()))
+        text.remove_prefix(1);
+    while (!text.empty() && blank(text.back()))
+        text.remove_suffix(1);
+    return text;
 }
 
 std::vector<std::string_view> split_list(std::string_view text, char separator)

@@ -70,7 +70,7 @@ std::size_t dispatcher::lead(request& in, response& out) const
                                                               : router::match{nullptr, none, true};
     const bool probe = match.found && match.found->open_to_any_host;
 
-    if (!probe && !hosts_.contains(in.host)) {
+    if (!probe && !hosts_.contains(head.host_name)) {
         log::write(log::level::warning, "security", "host not allowed; ALLOWED_HOSTS lists those that are",
                    {{"request_id", in.id}, {"host", shortened(head.host)}});
         out.set_error(status::bad_request, "Invalid host");
@@ -204,6 +204,7 @@ void dispatcher::write_head(const request* in, std::string_view id, std::string_
         head += "\r\n";
     }
     head += "\r\n";
+    out.head_size = head.size();
 }
 
 } // namespace cv::http

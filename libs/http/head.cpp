@@ -225,12 +225,14 @@ std::optional<head_refusal> read_head(std::string_view text, head& out)
     for (line = take_until(text, "\r\n"); !line.empty(); line = take_until(text, "\r\n"))
         if (!read_field(line, fields))
             return head_refusal::malformed;
-    if (fields.hosts != 1 || !split_host(fields.host))
-        return head_refusal::malformed;
-    if (out.host.empty())
+    auto host = fields.hosts == 1 ? split_host(fields.host) : std::nullopt;
+    if (host && !out.host.empty())
+        host = split_host(out.host);
+    else
         out.host = fields.host;
-    else if (!split_host(out.host))
+    if (!host)
         return head_refusal::malformed;
+    out.host_name = host->name;
     if (!settle_framing(fields, out))
         return head_refusal::malformed;
     out.keep_alive = !fields.close && (out.http11 || fields.keep_alive);

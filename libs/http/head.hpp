@@ -49,10 +49,11 @@ private:
 struct head
 {
     std::string_view method;
-    std::string_view target; ///< as sent
-    std::string_view path;   ///< from its first `/`; `*` for `OPTIONS *`
-    std::string_view query;  ///< behind `?`, undecoded
-    std::string_view host;   ///< of the absolute form, else of Host; with its port
+    std::string_view target;    ///< as sent
+    std::string_view path;      ///< from its first `/`; `*` for `OPTIONS *`
+    std::string_view query;     ///< behind `?`, undecoded
+    std::string_view host;      ///< of the absolute form, else of Host; with its port
+    std::string_view host_name; ///< the same without port
     bool has_query = false;
     bool http11 = true;
     bool keep_alive = true;      ///< as the client wishes it

@@ -34,8 +34,7 @@ struct request
     cv::http::head head;
     const http::fields* fields = nullptr;
     peer_info peer;
-    std::string_view id;   ///< X-Request-ID
-    std::string_view host; ///< without port
+    std::string_view id; ///< X-Request-ID
     bool is_head = false;
     std::array<std::string_view, most_parameters> path; ///< the route's parameters, decoded
     std::string* scratch = nullptr;                     ///< for decoding the query

@@ -52,7 +52,8 @@ public:
     std::uint64_t file_offset = 0;
     std::uint64_t file_size = 0;
 
-    std::string head; ///< as sent; the server writes it
+    std::string head;          ///< as sent; the server writes it, and a small body behind it
+    std::size_t head_size = 0; ///< of the head alone
 
 private:
     bool from_views_ = false;

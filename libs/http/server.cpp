@@ -23,10 +23,10 @@ using boost::asio::use_awaitable;
 constexpr auto tick = std::chrono::milliseconds(250);
 
 /// The life of a connection: the session lies in this coroutine's frame.
-boost::asio::awaitable<void> serve(server& owner, session::socket socket, peer_info peer)
+boost::asio::awaitable<void> serve(server& owner, unique_fd socket, peer_info peer)
 {
-    session connection(owner, std::move(socket), peer);
     try {
+        session connection(owner, std::move(socket), peer);
         co_await connection.run();
     } catch (const std::exception& error) {
         log::write(log::level::error, "http", "a connection ended early", {{"reason", error.what()}});
@@ -38,13 +38,18 @@ boost::asio::awaitable<void> serve(server& owner, session::socket socket, peer_i
 server::server(boost::asio::io_context& context, const dispatcher& dispatch, access_log& access,
                worker_counters& counters, server_options options)
     : context_(context), dispatch_(dispatch), access_(access), counters_(counters),
-      options_(std::move(options)), timer_(context), received_(2 * largest_head, '\0')
+      options_(std::move(options)), timer_(context), sockets_(context), received_(2 * largest_head, '\0')
 {
     random_bytes(&id_key_, sizeof id_key_);
+    set_wall_clock();
+    boost::asio::co_spawn(context_, sockets_.run(), boost::asio::detached);
     boost::asio::co_spawn(context_, tick_loop(), boost::asio::detached);
 }
 
-server::~server() = default;
+server::~server()
+{
+    for_each_session([](session_hook& session) { session.abandon(); });
+}
 
 void server::listen(int socket)
 {
@@ -74,10 +79,10 @@ bool server::accept_waiting(listener& from)
     for (int i = 0; i < most_at_once; ++i) {
         sockaddr_storage peer{};
         socklen_t size = sizeof peer;
-        const int socket = ::accept4(from.native_handle(), reinterpret_cast<sockaddr*>(&peer), &size,
-                                     SOCK_CLOEXEC | SOCK_NONBLOCK);
-        if (socket >= 0) {
-            start(socket, peer);
+        unique_fd socket(::accept4(from.native_handle(), reinterpret_cast<sockaddr*>(&peer), &size,
+                                   SOCK_CLOEXEC | SOCK_NONBLOCK));
+        if (socket) {
+            start(std::move(socket), peer);
             continue;
         }
         if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
@@ -92,24 +97,17 @@ bool server::accept_waiting(listener& from)
     return true;
 }
 
-void server::start(int socket, const sockaddr_storage& peer)
+void server::start(unique_fd socket, const sockaddr_storage& peer)
 {
     if (peer.ss_family != AF_UNIX) {
         const int on =
             1; // an answer is written at once, so nothing is gained by holding back its last segment
-        ::setsockopt(socket, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+        ::setsockopt(socket.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     }
     peer_info who;
     who.address = address_of(peer);
     who.trusted = options_.trusted.contains(who.address);
-    boost::system::error_code error;
-    session::socket connection(context_);
-    connection.assign({peer.ss_family == AF_UNIX ? AF_UNIX : peer.ss_family, 0}, socket, error);
-    if (error) {
-        unique_fd(socket).reset();
-        return;
-    }
-    boost::asio::co_spawn(context_, serve(*this, std::move(connection), who), boost::asio::detached);
+    boost::asio::co_spawn(context_, serve(*this, std::move(socket), who), boost::asio::detached);
 }
 
 boost::asio::awaitable<void> server::tick_loop()
@@ -119,17 +117,18 @@ boost::asio::awaitable<void> server::tick_loop()
         timer_.expires_after(tick);
         co_await timer_.async_wait(redirect_error(use_awaitable, error));
         const auto now = monotonic::now();
-        for (auto& session : sessions_)
-            session.enforce(now);
+        set_wall_clock();
+        for_each_session([now](session_hook& session) { session.enforce(now); });
         access_.flush();
         counters_.log_lines_dropped.set(access_.dropped() + log::dropped());
         if (on_tick_)
             on_tick_();
         if (now > drain_deadline_) {
             log::write(log::level::warning, "http", "connections are left at the end of GRACEFUL_TIMEOUT");
-            context_.stop();
+            for_each_session([](session_hook& session) { session.abandon(); });
         }
     }
+    sockets_.close();
 }
 
 void server::drain(std::chrono::seconds longest)
@@ -141,9 +140,21 @@ void server::drain(std::chrono::seconds longest)
         from->close(ignored);
     }
     listeners_.clear();
-    for (auto& session : sessions_)
-        session.drain(monotonic::now() + options_.linger);
+    const auto idle_deadline = monotonic::now() + options_.linger;
+    for_each_session([idle_deadline](session_hook& session) { session.drain(idle_deadline); });
     timer_.cancel();
+}
+
+template <class Each>
+void server::for_each_session(Each each)
+{
+    for (auto next = sessions_.begin(); next != sessions_.end();)
+        each(*next++);
+}
+
+void server::set_wall_clock()
+{
+    wall_offset_ = std::chrono::system_clock::now().time_since_epoch() - monotonic::now().time_since_epoch();
 }
 
 std::string_view server::fresh_id(char (&buffer)[64])

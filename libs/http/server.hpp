@@ -4,6 +4,7 @@
 #include "base/siphash.hpp"
 #include "health/counters.hpp"
 #include "http/dispatcher.hpp"
+#include "http/poll_set.hpp"
 #include "http/request.hpp"
 
 #include <boost/asio/awaitable.hpp>
@@ -38,6 +39,7 @@ public:
     virtual ~session_hook() = default;
     virtual void enforce(monotonic::time_point now) = 0;
     virtual void drain(monotonic::time_point idle_deadline) = 0;
+    virtual void abandon() = 0;
 };
 
 /// Serves connections on one thread with one io_context: the sessions share its buffers, so that an idle
@@ -71,8 +73,19 @@ private:
     boost::asio::awaitable<void> tick_loop();
     /// Accepts what is waiting; false when descriptors or memory are used up.
     bool accept_waiting(listener& from);
-    void start(int socket, const sockaddr_storage& peer);
+    void start(unique_fd socket, const sockaddr_storage& peer);
+    /// Calls `each` with every session, which may end in it.
+    template <class Each>
+    void for_each_session(Each each);
     std::string_view fresh_id(char (&buffer)[64]);
+    /// The wall clock at a moment of the monotonic one, without asking it: a request reads one clock.
+    std::chrono::system_clock::time_point wall_clock(monotonic::time_point now) const
+    {
+        return std::chrono::system_clock::time_point(
+            std::chrono::duration_cast<std::chrono::system_clock::duration>(now.time_since_epoch() +
+                                                                            wall_offset_));
+    }
+    void set_wall_clock();
 
     boost::asio::io_context& context_;
     const dispatcher& dispatch_;
@@ -81,10 +94,12 @@ private:
     server_options options_;
     std::function<void()> on_tick_;
     boost::asio::steady_timer timer_;
+    poll_set sockets_;
     std::vector<std::shared_ptr<listener>> listeners_;
     boost::intrusive::list<session_hook> sessions_;
     bool draining_ = false;
     monotonic::time_point drain_deadline_ = monotonic::time_point::max();
+    std::chrono::nanoseconds wall_offset_{}; ///< from the monotonic clock to the wall clock
 
     // What every request needs while it is answered, and no connection while it waits.
     std::string received_; ///< room for more than the largest head

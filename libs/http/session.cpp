@@ -4,8 +4,6 @@
 #include "base/text.hpp"
 
 #include <algorithm>
-#include <boost/asio/redirect_error.hpp>
-#include <boost/asio/use_awaitable.hpp>
 #include <cerrno>
 #include <sys/sendfile.h>
 #include <sys/socket.h>
@@ -13,9 +11,6 @@
 
 namespace cv::http {
 namespace {
-
-using boost::asio::redirect_error;
-using boost::asio::use_awaitable;
 
 bool is_request_id(std::string_view text)
 {
@@ -27,8 +22,8 @@ bool is_request_id(std::string_view text)
 
 } // namespace
 
-session::session(server& owner, socket connection, const peer_info& peer)
-    : server_(owner), socket_(std::move(connection)), peer_(peer),
+session::session(server& owner, unique_fd socket, const peer_info& peer)
+    : server_(owner), socket_(std::move(socket)), poll_(owner.sockets_, socket_.get()), peer_(peer),
       deadline_(monotonic::now() + owner.options_.head_timeout)
 {
     server_.sessions_.push_back(*this);
@@ -42,13 +37,16 @@ session::~session()
     server_.counters_.open.set(server_.sessions_.size());
 }
 
+void session::expire()
+{
+    expired_ = true;
+    poll_.wake();
+}
+
 void session::enforce(monotonic::time_point now)
 {
-    if (now < deadline_ || expired_)
-        return;
-    expired_ = true;
-    boost::system::error_code ignored;
-    socket_.cancel(ignored);
+    if (now >= deadline_)
+        expire();
 }
 
 void session::drain(monotonic::time_point idle_deadline)
@@ -57,24 +55,29 @@ void session::drain(monotonic::time_point idle_deadline)
         deadline_ = std::min(deadline_, idle_deadline);
 }
 
+void session::abandon()
+{
+    broken_ = true;
+    expire();
+}
+
 boost::asio::awaitable<void> session::run()
 {
     while (open_) {
-        boost::system::error_code error;
-        co_await socket_.async_wait(socket::wait_read, redirect_error(use_awaitable, error));
+        if (!unread_)
+            co_await poll_.async_wait();
         if (expired_) {
-            if (!carry_.empty())
+            if (!carry_.empty() && !broken_)
                 refuse(head_refusal::timeout, carry_);
             break;
         }
-        if (error)
-            co_return;
         if (const auto got = receive(); got == received::end)
             co_return;
         else if (got == received::nothing)
             continue;
+        now_ = monotonic::now();
         if (waiting_)
-            deadline_ = monotonic::now() + server_.options_.head_timeout;
+            deadline_ = now_ + server_.options_.head_timeout;
         waiting_ = false;
 
         std::size_t begin = 0;
@@ -91,20 +94,21 @@ boost::asio::awaitable<void> session::run()
                 answer_next(rest.substr(scanner_.begin(), scanner_.end() - scanner_.begin()));
             }
             scanner_ = {};
-            deadline_ = monotonic::now() + server_.options_.head_timeout; // of the next one, if it has begun
             if (pending_) {
                 // Nothing may refer to the server's buffers while this session waits.
                 carry_.assign(server_.received_, begin, server_.received_size_ - begin);
                 co_await send_pending();
+                unread_ = true; // what has come meanwhile will not be announced again
                 carry_.copy(server_.received_.data(), carry_.size());
                 server_.received_size_ = carry_.size();
                 begin = 0;
             }
+            deadline_ = now_ + server_.options_.head_timeout; // of the next one, if it has begun
         }
         carry_.assign(server_.received_, begin, server_.received_size_ - begin);
         if (carry_.empty()) {
             waiting_ = true;
-            deadline_ = monotonic::now() + server_.options_.keepalive;
+            deadline_ = now_ + server_.options_.keepalive;
         }
     }
     if (!broken_)
@@ -116,8 +120,9 @@ session::received session::receive()
     auto& buffer = server_.received_;
     carry_.copy(buffer.data(), carry_.size());
     server_.received_size_ = carry_.size();
-    const auto got = ::recv(socket_.native_handle(), buffer.data() + carry_.size(),
-                            buffer.size() - carry_.size(), MSG_DONTWAIT);
+    const auto room = buffer.size() - carry_.size();
+    const auto got = ::recv(socket_.get(), buffer.data() + carry_.size(), room, 0);
+    unread_ = got == static_cast<ssize_t>(room) || (got > 0 && poll_.ended());
     if (got == 0)
         return received::end;
     if (got < 0)
@@ -151,7 +156,6 @@ std::string_view session::client_of(const request& in)
 
 void session::answer_next(std::string_view text)
 {
-    started_ = monotonic::now();
     request in;
     if (const auto refusal = read_head(text, in.head))
         return refuse(*refusal, text);
@@ -159,7 +163,6 @@ void session::answer_next(std::string_view text)
     if (!in.fields)
         return refuse(head_refusal::malformed, text);
     in.peer = peer_;
-    in.host = split_host(in.head.host)->name;
     in.scratch = &server_.scratch_;
     in.path_scratch = &server_.path_scratch_;
     const auto given = peer_.trusted ? in.field("X-Request-ID") : std::string_view();
@@ -168,7 +171,7 @@ void session::answer_next(std::string_view text)
     auto& out = server_.response_;
     route_ = server_.dispatch_.answer(in, out);
     out.close = out.close || !in.head.keep_alive || server_.draining_;
-    server_.dispatch_.write_head(&in, in.id, server_.date_.now(), in.head.http11, out);
+    server_.dispatch_.write_head(&in, in.id, server_.date_.at(server_.wall_clock(now_)), in.head.http11, out);
     head_only_ = in.is_head || out.code == status::not_modified || out.code == status::no_content;
     entry_ = {in.id,
               client_of(in),
@@ -176,6 +179,7 @@ void session::answer_next(std::string_view text)
               in.head.target,
               static_cast<unsigned>(out.code),
               0,
+              {},
               {}};
     open_ = !out.close;
     send(out);
@@ -183,7 +187,6 @@ void session::answer_next(std::string_view text)
 
 void session::refuse(head_refusal why, std::string_view text)
 {
-    started_ = monotonic::now();
     auto& out = server_.response_;
     const auto id = server_.fresh_id(id_);
     server_.counters_.refused_heads[static_cast<std::size_t>(why)].add();
@@ -192,16 +195,24 @@ void session::refuse(head_refusal why, std::string_view text)
                    {{"request_id", id}, {"client", pseudonym(peer_.address, peer_client_)}});
     out.reset();
     server_.dispatch_.refuse(why, out);
-    server_.dispatch_.write_head(nullptr, id, server_.date_.now(), true, out);
+    server_.dispatch_.write_head(nullptr, id, server_.date_.at(server_.wall_clock(now_)), true, out);
     head_only_ = text.starts_with("HEAD ");
     route_ = server_.dispatch_.routes();
-    entry_ = {id, pseudonym(peer_.address, peer_client_), "-", {}, static_cast<unsigned>(out.code), 0, {}};
+    entry_ = {id, pseudonym(peer_.address, peer_client_), "-", {}, static_cast<unsigned>(out.code), 0, {},
+              {}};
     open_ = false;
     send(out);
 }
 
 void session::send(response& out)
 {
+    // One piece is sent for less than two; more than a few kilobytes are better not copied.
+    constexpr std::size_t most_copied = 4096;
+    if (!head_only_ && !out.file && out.body_size() <= most_copied) {
+        for (const auto piece : out.pieces())
+            out.head += piece;
+        head_only_ = true;
+    }
     sent_ = 0;
     if (flush(out))
         finish(out);
@@ -232,7 +243,9 @@ bool session::flush(response& out)
         msghdr message{};
         message.msg_iov = parts.data();
         message.msg_iovlen = count;
-        const auto written = ::sendmsg(socket_.native_handle(), &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+        const auto written = count == 1
+                                 ? ::send(socket_.get(), parts[0].iov_base, parts[0].iov_len, MSG_NOSIGNAL)
+                                 : ::sendmsg(socket_.get(), &message, MSG_NOSIGNAL);
         if (written < 0) {
             if (errno == EAGAIN)
                 return false;
@@ -251,8 +264,7 @@ bool session::flush_file(response& out)
     const auto body_sent = [&] { return sent_ - out.head.size(); };
     while (body_sent() < out.file_size) {
         auto offset = static_cast<off_t>(out.file_offset + body_sent());
-        const auto written =
-            ::sendfile(socket_.native_handle(), out.file.get(), &offset, out.file_size - body_sent());
+        const auto written = ::sendfile(socket_.get(), out.file.get(), &offset, out.file_size - body_sent());
         if (written < 0 && errno == EAGAIN)
             return false;
         if (written < 0 && errno == EINTR)
@@ -287,9 +299,8 @@ boost::asio::awaitable<void> session::send_pending()
     deadline_ = monotonic::now() + server_.options_.write_timeout +
                 std::chrono::seconds((out.head.size() + out.body_size()) / slowest);
     for (bool done = false; !done;) {
-        boost::system::error_code error;
-        co_await socket_.async_wait(socket::wait_write, redirect_error(use_awaitable, error));
-        if (error || expired_) {
+        co_await poll_.async_wait();
+        if (expired_) {
             broken_ = true;
             open_ = false;
             break;
@@ -298,14 +309,15 @@ boost::asio::awaitable<void> session::send_pending()
     }
     finish(out);
     pending_.reset();
-    deadline_ = monotonic::now() + server_.options_.head_timeout;
 }
 
 void session::finish(const response& out)
 {
-    const auto head = std::min<std::uint64_t>(sent_, out.head.size());
-    entry_.bytes = sent_ - head;
-    entry_.duration = std::chrono::duration_cast<std::chrono::microseconds>(monotonic::now() - started_);
+    const auto ended = monotonic::now();
+    entry_.bytes = sent_ - std::min<std::uint64_t>(sent_, out.head_size);
+    entry_.duration = std::chrono::duration_cast<std::chrono::microseconds>(ended - now_);
+    entry_.time = server_.wall_clock(ended);
+    now_ = ended;
     server_.counters_.count_request(std::min(route_, most_routes - 1), entry_.status, entry_.bytes,
                                     entry_.duration);
     server_.access_.write(entry_);
@@ -314,19 +326,17 @@ void session::finish(const response& out)
 boost::asio::awaitable<void> session::linger()
 {
     // A close with unread bytes would reset the connection and take the last answer from the client.
-    boost::system::error_code error;
-    socket_.shutdown(socket::shutdown_send, error);
     expired_ = false;
     deadline_ = monotonic::now() + server_.options_.linger;
     constexpr std::size_t most_discarded = 1024 * 1024;
-    for (std::size_t discarded = 0; !error && discarded < most_discarded;) {
-        co_await socket_.async_wait(socket::wait_read, redirect_error(use_awaitable, error));
-        if (error || expired_)
-            co_return;
+    if (::shutdown(socket_.get(), SHUT_WR) < 0)
+        co_return;
+    for (std::size_t discarded = 0; discarded < most_discarded; discarded += server_.received_size_) {
+        if (!unread_)
+            co_await poll_.async_wait();
         carry_.clear();
-        if (receive() == received::end)
+        if (expired_ || receive() == received::end)
             co_return;
-        discarded += server_.received_size_;
     }
 }
 

@@ -2,7 +2,6 @@
 #include "http/server.hpp"
 
 #include <boost/asio/awaitable.hpp>
-#include <boost/asio/generic/stream_protocol.hpp>
 
 namespace cv::http {
 
@@ -12,9 +11,7 @@ namespace cv::http {
 class session final : public session_hook
 {
 public:
-    using socket = boost::asio::generic::stream_protocol::socket;
-
-    session(server& owner, socket connection, const peer_info& peer);
+    session(server& owner, unique_fd socket, const peer_info& peer);
     ~session() override;
     session(const session&) = delete;
     session& operator=(const session&) = delete;
@@ -27,6 +24,9 @@ public:
 
     /// Ends it soon, and at once when it is idle.
     void drain(monotonic::time_point idle_deadline) override;
+
+    /// Ends it at once, whatever it is doing.
+    void abandon() override;
 
 private:
     /// An answer that the client did not take at once, with what its log line needs.
@@ -46,6 +46,7 @@ private:
 
     received receive();
     void answer_next(std::string_view text);
+    void expire();
     /// `text`: what has come of the head.
     void refuse(head_refusal why, std::string_view text);
     void send(response& out);
@@ -59,7 +60,8 @@ private:
     boost::asio::awaitable<void> linger();
 
     server& server_;
-    socket socket_;
+    unique_fd socket_;
+    poll_set::member poll_;
     peer_info peer_;
     monotonic::time_point deadline_;
     std::string carry_; ///< received, not yet a whole head
@@ -68,13 +70,14 @@ private:
     bool open_ = true;
     bool expired_ = false; ///< the deadline has passed
     bool broken_ = false;  ///< nothing more can be sent
+    bool unread_ = false;  ///< there may be more to read, and nothing will announce it
     bool waiting_ = true;  ///< for the first byte of a request
 
     // Of the answer that is being made or sent.
     bool head_only_ = false;
     std::uint64_t sent_ = 0;
     std::size_t route_ = 0;
-    monotonic::time_point started_;
+    monotonic::time_point now_; ///< when the bytes came, or the answer before went
     access_entry entry_;
     char peer_client_[17] = {};
     char forwarded_client_[17] = {};

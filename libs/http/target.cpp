@@ -25,9 +25,10 @@ path_fault split_path(std::string_view path, path_segments& out, std::string& bu
             segment = std::string_view(buffer).substr(begin);
             if (!is_utf8(segment))
                 return path_fault::malformed;
+            if (segment.find('/') != segment.npos || has_control_character(segment))
+                return path_fault::trick;
         }
-        if (segment == "." || segment == ".." || segment.find_first_of("/\\") != segment.npos ||
-            has_control_character(segment))
+        if (segment == "." || segment == ".." || segment.find('\\') != segment.npos)
             return path_fault::trick;
         if (segment.empty() || out.count == most_segments)
             fault = path_fault::no_route;

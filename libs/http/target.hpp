@@ -26,7 +26,8 @@ enum class path_fault
     no_route   ///< empty segments or more of them than any route has
 };
 
-/// Splits and decodes `path`, which begins with `/`. Views refer to `path` or to `buffer`, which is replaced.
+/// Splits and decodes `path`, which begins with `/` and is printable ASCII, as read_head leaves it. Views
+/// refer to `path` or to `buffer`, which is replaced.
 path_fault split_path(std::string_view path, path_segments& out, std::string& buffer);
 
 /// A query parameter that a handler asks for.

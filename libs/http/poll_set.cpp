@@ -1,0 +1,72 @@
+#include "http/poll_set.hpp"
+
+#include "base/clock.hpp"
+
+#include <array>
+#include <boost/asio/redirect_error.hpp>
+#include <cerrno>
+#include <system_error>
+
+namespace cv::http {
+
+poll_set::member::member(poll_set& owner, int socket) : set_(owner), socket_(socket)
+{
+    epoll_event event{};
+    event.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET;
+    event.data.ptr = this;
+    if (::epoll_ctl(set_.epoll_.native_handle(), EPOLL_CTL_ADD, socket_, &event) < 0)
+        throw std::system_error(errno, std::generic_category(), "cannot watch a connection");
+}
+
+poll_set::member::~member()
+{
+    epoll_event unused{};
+    ::epoll_ctl(set_.epoll_.native_handle(), EPOLL_CTL_DEL, socket_, &unused);
+}
+
+void poll_set::member::wake()
+{
+    if (!waiting_)
+        return;
+    auto resume = std::move(*waiting_);
+    waiting_.reset();
+    resume();
+}
+
+poll_set::poll_set(boost::asio::io_context& context) : epoll_(context, ::epoll_create1(EPOLL_CLOEXEC)) {}
+
+boost::asio::awaitable<void> poll_set::run()
+{
+    constexpr int most_at_once = 256;
+    // How long the sockets keep the thread before the io_context's timers and signals get their turn. While
+    // requests come in quick succession, going back to it after each would cost more than reading them.
+    constexpr std::chrono::duration<int, std::milli> turn(1);
+    std::array<epoll_event, most_at_once> ready;
+    for (;;) {
+        boost::system::error_code error;
+        co_await epoll_.async_wait(boost::asio::posix::stream_descriptor::wait_read,
+                                   boost::asio::redirect_error(boost::asio::use_awaitable, error));
+        if (error)
+            co_return;
+        const auto turn_ends = monotonic::now() + turn;
+        int count = 0;
+        do {
+            count = ::epoll_wait(epoll_.native_handle(), ready.data(), most_at_once, 0);
+            // A member that wakes destroys none but itself, and is in the list once.
+            for (int i = 0; i < count; ++i) {
+                const auto& event = ready[static_cast<std::size_t>(i)];
+                auto& who = *static_cast<member*>(event.data.ptr);
+                who.ended_ = who.ended_ || (event.events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0;
+                who.wake();
+            }
+        } while (count > 0 && monotonic::now() < turn_ends);
+    }
+}
+
+void poll_set::close()
+{
+    boost::system::error_code ignored;
+    epoll_.close(ignored);
+}
+
+} // namespace cv::http

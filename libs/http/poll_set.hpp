@@ -1,0 +1,67 @@
+#pragma once
+#include "base/file.hpp"
+
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/posix/stream_descriptor.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <cstdint>
+#include <optional>
+#include <sys/epoll.h>
+
+namespace cv::http {
+
+/// Waits for many sockets as one: an epoll set of its own, which Asio knows as a single descriptor.
+///
+/// Asio's async_wait arms a socket again for each wait, a system call a request. Here a socket is entered
+/// once, edge-triggered, and all that are ready are served for one wait of Asio's (docs/decisions/0007).
+/// Not thread-safe.
+class poll_set
+{
+public:
+    /// One socket in the set, and the coroutine that waits for it. The socket must outlive it.
+    class member
+    {
+    public:
+        /// Throws std::system_error when the kernel has no room for it.
+        member(poll_set& owner, int socket);
+        ~member();
+        member(const member&) = delete;
+        member& operator=(const member&) = delete;
+
+        /// Completes when more has come or more can be sent than when a call on the socket last fell short of
+        /// what was asked (epoll(7)), or on wake(). One wait at a time.
+        boost::asio::awaitable<void> async_wait()
+        {
+            return boost::asio::async_initiate<const boost::asio::use_awaitable_t<>, void()>(
+                [this](completion&& resume) { waiting_.emplace(std::move(resume)); },
+                boost::asio::use_awaitable);
+        }
+
+        /// The other side has said its last: what is left to read is there, and nothing will announce it.
+        bool ended() const { return ended_; }
+
+        /// Resumes the coroutine that waits, here and now; it may end and destroy this member.
+        void wake();
+
+    private:
+        friend class poll_set;
+        using completion = boost::asio::async_result<boost::asio::use_awaitable_t<>, void()>::handler_type;
+
+        poll_set& set_;
+        int socket_;
+        bool ended_ = false;
+        std::optional<completion> waiting_;
+    };
+
+    explicit poll_set(boost::asio::io_context& context);
+
+    /// Wakes members as their sockets get ready, until close().
+    boost::asio::awaitable<void> run();
+    void close();
+
+private:
+    boost::asio::posix::stream_descriptor epoll_;
+};
+
+} // namespace cv::http
