@@ -24,7 +24,8 @@ struct server_options
 {
     std::chrono::seconds head_timeout{10};  ///< for a whole head, from its first byte
     std::chrono::seconds keepalive{75};     ///< for an idle connection
-    std::chrono::seconds write_timeout{30}; ///< for an answer, and a second more for each 16 KiB of it
+    std::chrono::seconds write_timeout{30}; ///< for an answer, and a second more for each write_floor of it
+    std::uint64_t write_floor = 16 * 1024;  ///< bytes a second that a client must take
     std::chrono::seconds linger{2};         ///< for the client to close first
     peer_list trusted;
     siphash_key client_key{}; ///< pseudonymises client addresses in the access log
@@ -43,7 +44,7 @@ public:
 };
 
 /// Serves connections on one thread with one io_context: the sessions share its buffers, so that an idle
-/// connection holds none. Not thread-safe; a process runs one. Made after fork().
+/// connection holds none. Not thread-safe; a process runs one. Made after fork(), with SIGPIPE ignored.
 class server
 {
 public:

@@ -295,9 +295,8 @@ void session::keep_pending()
 boost::asio::awaitable<void> session::send_pending()
 {
     auto& out = pending_->answer;
-    constexpr std::uint64_t slowest = 16 * 1024; // bytes a second
     deadline_ = monotonic::now() + server_.options_.write_timeout +
-                std::chrono::seconds((out.head.size() + out.body_size()) / slowest);
+                std::chrono::seconds((out.head.size() + out.body_size()) / server_.options_.write_floor);
     for (bool done = false; !done;) {
         co_await poll_.async_wait();
         if (expired_) {
