@@ -5,13 +5,13 @@
 # http://127.0.0.1:8000 in development settings until Ctrl-C. Safe to run again. Settings in the environment
 # (BIND, CV_DATA_DIR, …) override those of development.
 set -euo pipefail
-case ${1:-} in
-  '') ;;
-  *) sed -n '2,/^set /s/^# \{0,1\}//p' "$0"; [[ $1 == -h || $1 == --help ]] && exit 0 || exit 64 ;;
-esac
-cd "$(dirname "$(readlink -f "$0")")/.."
+script=$(readlink -f "$0")
+cd "$(dirname "$script")/.."
+# shellcheck source=scripts/lib/usage.sh
+. scripts/lib/usage.sh
 # shellcheck source=scripts/lib/packages.sh
 . scripts/lib/packages.sh
+[[ $# == 0 ]] || usage "$script" "$1"
 need_packages "${build_packages[@]}"
 echo "building (about two minutes the first time)" >&2
 cmake --preset release >/dev/null
@@ -19,10 +19,17 @@ cmake --build --preset release >&2
 export CV_ENV=${CV_ENV:-development}
 mkdir -p build/state build/run
 build/release/bin/cv-query load || echo "some files were refused; the others are served" >&2
-cat >&2 <<'EOF'
+first=${BIND:-127.0.0.1:8000}
+first=${first%%,*}
+case $first in
+  unix:*) ask="curl --unix-socket ${first#unix:}" base=http://localhost ;;
+  :*) ask=curl base=http://127.0.0.1$first ;;
+  *) ask=curl base=http://$first ;;
+esac
+cat >&2 <<EOF
 
-Try:  curl http://127.0.0.1:8000/api/v1/cvs/
-      curl 'http://127.0.0.1:8000/api/v1/cvs/ramin/skills/?lang=de&focus=Programming'
+Try:  $ask $base/api/v1/cvs/
+      $ask '$base/api/v1/cvs/ramin/skills/?lang=de&focus=Programming'
 End it with Ctrl-C.
 
 EOF

@@ -1,20 +1,24 @@
 #!/usr/bin/env bash
 # usage: scripts/test.sh [--quick]
 #
-# Installs what is missing and passes all tests: linters, then unit and system tests plain and under the address
-# and undefined-behaviour sanitizers. --quick: unit tests and one system pass, without linters and sanitizers.
+# Installs what is missing and passes all tests: linters, then unit, component and system tests plain and under the
+# address and undefined-behaviour sanitizers, then a short run of each fuzz target. --quick: without linters,
+# sanitizers and fuzzing.
 # Safe to run again.
 set -euo pipefail
-quick=
-case ${1:-} in
-  '') ;;
-  --quick) quick=1 ;;
-  *) sed -n '2,/^set /s/^# \{0,1\}//p' "$0"; [[ $1 == -h || $1 == --help ]] && exit 0 || exit 64 ;;
-esac
-cd "$(dirname "$(readlink -f "$0")")/.."
+script=$(readlink -f "$0")
+cd "$(dirname "$script")/.."
+# shellcheck source=scripts/lib/usage.sh
+. scripts/lib/usage.sh
 # shellcheck source=scripts/lib/packages.sh
 . scripts/lib/packages.sh
+case ${1:-} in
+  '') quick= ;;
+  --quick) quick=1 ;;
+  *) usage "$script" "$1" ;;
+esac
 need_packages "${build_packages[@]}" "${test_packages[@]}"
+[[ -n $quick ]] || need_packages "${lint_packages[@]}" "${fuzz_packages[@]}"
 
 # suite PRESET: builds it and runs its tests.
 suite() {
@@ -31,3 +35,4 @@ fi
 scripts/lint.sh
 suite release
 suite asan
+suite fuzz

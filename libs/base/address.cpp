@@ -66,7 +66,7 @@ std::string to_string(const endpoint& where)
 std::optional<ip_address> parse_ip(std::string_view text)
 {
     char literal[INET6_ADDRSTRLEN] = {}; // not a std::string: the request path does not allocate
-    if (text.size() >= sizeof literal)
+    if (text.size() >= sizeof literal || text.find('\0') != text.npos)
         return std::nullopt;
     text.copy(literal, text.size());
     ip_address address = mapped_prefix;

@@ -119,10 +119,11 @@ std::string describe_problem(const effective_setting& setting)
 void warn_of_unknown(const name_values& from, std::string_view source, std::vector<std::string>& warnings)
 {
     const auto& table = setting_table();
-    for (const auto& [name, value] : from) {
+    for (const auto& one : from) {
+        const auto& name = one.first;
         if (!name.starts_with("CV_"))
             continue;
-        const auto known = std::any_of(table.begin(), table.end(), [&name = name](const setting_row& row) {
+        const auto known = std::any_of(table.begin(), table.end(), [&name](const setting_row& row) {
             return name == row.name || name == std::string(row.name) + "_FILE";
         });
         if (!known)

@@ -46,15 +46,14 @@ dispatcher::dispatcher(std::vector<route> table, dispatcher_options options)
 std::size_t dispatcher::answer(request& in, response& out) const
 {
     out.reset();
-    auto route = router_.table().size();
     try {
-        route = lead(in, out);
+        return lead(in, out);
     } catch (const std::exception& error) {
         log::write(log::level::error, "http", "a handler failed",
                    {{"request_id", in.id}, {"reason", error.what()}});
         out.set_error(status::internal_server_error, phrase(status::internal_server_error));
+        return router_.table().size();
     }
-    return route;
 }
 
 std::size_t dispatcher::lead(request& in, response& out) const

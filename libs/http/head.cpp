@@ -155,7 +155,7 @@ bool settle_framing(const framing& fields, head& out)
 {
     const bool chunked = fields.transfer_encodings > 0;
     const bool sized = fields.content_lengths > 0;
-    if (fields.content_lengths > 1 || (chunked && (sized || !out.http11)))
+    if (fields.content_lengths > 1 || fields.transfer_encodings > 1 || (chunked && (sized || !out.http11)))
         return false;
     if (sized && (fields.content_length.empty() ||
                   fields.content_length.find_first_not_of("0123456789") != std::string_view::npos))

@@ -48,7 +48,7 @@ void remove_stale(const endpoint& where, const sockaddr_storage& address, sockle
     if (::lstat(where.path.c_str(), &status) != 0 || !S_ISSOCK(status.st_mode))
         return;
     const unique_fd probe(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
-    if (::connect(probe.get(), reinterpret_cast<const sockaddr*>(&address), size) != 0 &&
+    if (probe && ::connect(probe.get(), reinterpret_cast<const sockaddr*>(&address), size) != 0 &&
         errno == ECONNREFUSED)
         ::unlink(where.path.c_str());
 }

@@ -5,7 +5,8 @@
 build_packages=(g++ cmake ninja-build pkg-config ccache libboost1.81-dev libboost-log1.81-dev
   libboost-json1.81-dev libboost-thread1.81-dev libssl-dev liblmdb-dev libcli11-dev libbrotli-dev libdeflate-dev)
 test_packages=(catch2 curl python3 python3-pytest python3-brotli python3-jsonschema)
-lint_packages=(clang-format-19 shellcheck yamllint cppcheck git)
+lint_packages=(clang-format-19 clang-tidy-19 clang-19 shellcheck yamllint cppcheck git catch2)
+fuzz_packages=(clang-19 libclang-rt-19-dev)
 
 # need_packages NAME…: installs those that are missing, as root or with sudo. Never starts a daemon.
 need_packages() {

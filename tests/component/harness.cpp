@@ -27,7 +27,8 @@ temporary_folder::~temporary_folder()
 running_server::running_server(std::vector<http::route> routes, http::server_options options)
     : dispatch_(std::move(routes), {{"test"}, {}, false, {}, {}}),
       access_((folder_.path() / "access.log").string(), log::format::verbose),
-      context_(BOOST_ASIO_CONCURRENCY_HINT_SAFE), server_(context_, dispatch_, access_, counters_, options)
+      context_(BOOST_ASIO_CONCURRENCY_HINT_SAFE),
+      server_(context_, dispatch_, access_, counters_, std::move(options))
 {
     std::signal(SIGPIPE, SIG_IGN); // as the program does
     endpoint where;

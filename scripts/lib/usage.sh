@@ -1,0 +1,10 @@
+# shellcheck shell=bash
+# Sourced by the scripts beside this folder: help from the comment at the head of each.
+
+# usage SCRIPT ARGUMENT: prints the script's usage and ends: well when it was asked for, else with 64 (EX_USAGE).
+usage() {
+  local to=1 code=0
+  [[ $2 == -h || $2 == --help ]] || { to=2 code=64; echo "unknown argument: $2" >&2; }
+  sed -n '2,/^set /s/^# \{0,1\}//p' "$1" >&"$to"
+  exit "$code"
+}
