@@ -113,26 +113,29 @@ bool has_control_character(std::string_view text)
 
 void append_json_string(std::string& out, std::string_view text)
 {
-    const auto escaped = [](char c) {
-        return static_cast<unsigned char>(c) < 0x20 || c == '"' || c == '\\' || c == 0x7f;
-    };
+    const auto* p = reinterpret_cast<const unsigned char*>(text.data());
+    const auto is_plain = [](unsigned char c) { return c >= 0x20 && c < 0x7f && c != '"' && c != '\\'; };
     out.push_back('"');
-    for (;;) {
-        const auto* const end = std::find_if(text.begin(), text.end(), escaped);
-        const auto plain = static_cast<std::size_t>(end - text.begin());
-        out.append(text.substr(0, plain));
-        if (plain == text.size())
+    for (std::size_t i = 0; i < text.size();) {
+        auto end = i;
+        while (end < text.size() && is_plain(p[end]))
+            ++end;
+        out.append(text.substr(i, end - i));
+        if (i = end; i == text.size())
             break;
-        const auto byte = static_cast<unsigned char>(*end);
-        if (byte >= 0x20 && byte != 0x7f) {
+        const auto c = p[i];
+        const auto length = sequence_length(p + i, text.size() - i);
+        if (c == '"' || c == '\\') {
             out.push_back('\\');
-            out.push_back(*end);
-        } else {
+            out.push_back(text[i]);
+        } else if (c < 0x80) {
             out.append("\\u00");
-            out.push_back(hex_digits[byte >> 4]);
-            out.push_back(hex_digits[byte & 15]);
+            out.push_back(hex_digits[c >> 4]);
+            out.push_back(hex_digits[c & 15]);
+        } else {
+            out.append(length > 0 ? text.substr(i, length) : "\\ufffd");
         }
-        text.remove_prefix(plain + 1);
+        i += std::max<std::size_t>(length, 1);
     }
     out.push_back('"');
 }

@@ -5,6 +5,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <string_view>
 
 namespace cv {
 
@@ -19,6 +20,14 @@ enum class head_refusal : std::uint8_t
     host
 };
 inline constexpr std::size_t head_refusal_count = 6;
+
+/// As metrics and logs have it.
+constexpr std::string_view name(head_refusal why)
+{
+    constexpr std::array<std::string_view, head_refusal_count> names = {
+        "malformed", "uri_too_long", "too_large", "version", "timeout", "host"};
+    return names[static_cast<std::size_t>(why)];
+}
 
 /// A number that one process writes and any may read: a relaxed load and store costs less than a nanosecond,
 /// and there is nobody to race with. Lives as well in plain memory as in a mapped file.

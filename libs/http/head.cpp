@@ -239,4 +239,18 @@ std::optional<head_refusal> read_head(std::string_view text, head& out)
     return std::nullopt;
 }
 
+claimed_head read_claims(std::string_view text)
+{
+    constexpr std::size_t most_logged = 200;
+    claimed_head claims;
+    auto line = take_until(text, "\n");
+    claims.method = take_until(line, " ").substr(0, 32);
+    claims.target = trim(take_until(line, " ")).substr(0, most_logged);
+    constexpr std::string_view host = "host:";
+    while (!text.empty() && claims.host.empty())
+        if (line = take_until(text, "\n"); iequals(line.substr(0, host.size()), host))
+            claims.host = trim(line.substr(host.size())).substr(0, most_logged);
+    return claims;
+}
+
 } // namespace cv::http

@@ -64,4 +64,14 @@ struct head
 /// limits above; the reason when it must be refused.
 std::optional<head_refusal> read_head(std::string_view text, head& out);
 
+/// What the bytes of a refused head seem to say, for the logs alone: nothing may be decided by it. Parts that
+/// are not there are empty, and each is cut to a length fit for a log.
+struct claimed_head
+{
+    std::string_view method;
+    std::string_view target;
+    std::string_view host;
+};
+claimed_head read_claims(std::string_view text);
+
 } // namespace cv::http

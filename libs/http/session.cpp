@@ -189,17 +189,18 @@ void session::refuse(head_refusal why, std::string_view text)
 {
     auto& out = server_.response_;
     const auto id = server_.fresh_id(id_);
+    const auto client = pseudonym(peer_.address, peer_client_);
+    const auto claims = read_claims(text);
     server_.counters_.refused_heads[static_cast<std::size_t>(why)].add();
     if (why != head_refusal::timeout)
         log::write(log::level::warning, "security", "a request head was refused and its connection closed",
-                   {{"request_id", id}, {"client", pseudonym(peer_.address, peer_client_)}});
+                   {{"request_id", id}, {"client", client}, {"reason", name(why)}, {"host", claims.host}});
     out.reset();
     server_.dispatch_.refuse(why, out);
     server_.dispatch_.write_head(nullptr, id, server_.date_.at(server_.wall_clock(now_)), true, out);
     head_only_ = text.starts_with("HEAD ");
     route_ = server_.dispatch_.routes();
-    entry_ = {id, pseudonym(peer_.address, peer_client_), "-", {}, static_cast<unsigned>(out.code), 0, {},
-              {}};
+    entry_ = {id, client, claims.method, claims.target, static_cast<unsigned>(out.code), 0, {}, {}};
     open_ = false;
     send(out);
 }

@@ -4,8 +4,8 @@
 #include "base/digest.hpp"
 #include "base/siphash.hpp"
 #include "base/text.hpp"
+#include "cv_query/answers.hpp"
 #include "cv_query/report.hpp"
-#include "http/conditional.hpp"
 
 #include <array>
 
@@ -19,7 +19,6 @@ namespace {
 
 using boost::json::array;
 using boost::json::object;
-using field = http::beast_http::field;
 using http::coding;
 using http::status;
 
@@ -45,71 +44,9 @@ array language_array(unsigned bits)
     return names;
 }
 
-/// The value of a parameter for an error's detail: the text, or all texts when it is given several times.
-boost::json::value given(const http::request& in, std::string_view name, unsigned count)
-{
-    std::string buffer;
-    array values;
-    for (const auto pair : split_list(in.head.query, '&')) {
-        std::array<http::parameter, 1> one{{{name}}};
-        if (http::read_parameters(pair, one, buffer) && one[0].count > 0)
-            values.emplace_back(one[0].value);
-    }
-    return count == 1 ? values.at(0) : boost::json::value(std::move(values));
-}
-
-/// For handlers that take no parameters: the query must be well-formed all the same.
-bool query_is_good(const http::request& in, http::response& out)
-{
-    if (http::read_parameters(in.head.query, {}, *in.scratch))
-        return true;
-    out.set_error(status::bad_request, "Malformed request");
-    return false;
-}
-
-http::coding_weights weights_of(const http::request& in)
-{
-    http::coding_weights weights;
-    in.for_each(field::accept_encoding, [&weights](std::string_view value) { weights.add(value); });
-    return weights;
-}
-
-/// Sets ETag; whether the client has this representation already, and is told so.
-bool is_known(const http::request& in, http::response& out, std::string_view etag)
-{
-    out.set("ETag", etag);
-    bool known = false;
-    in.for_each(field::if_none_match,
-                [&](std::string_view value) { known = known || http::matches(value, etag); });
-    if (known)
-        out.code = status::not_modified;
-    return known;
-}
-
-void not_acceptable(http::response& out)
-{
-    out.set_error(status::not_acceptable, http::phrase(status::not_acceptable));
-    out.set("Vary", "Accept-Encoding");
-}
-
-/// For answers that have no coded form. Errors go out as they are, refused or not.
-bool takes_identity(const http::request& in, http::response& out)
-{
-    if (weights_of(in).accepts_identity())
-        return true;
-    not_acceptable(out);
-    return false;
-}
-
 std::string compress(std::string_view body, coding how)
 {
     return how == coding::br ? compress_br(body, quick_br) : compress_gzip(body, quick_gzip);
-}
-
-void unavailable(http::response& out)
-{
-    out.set_error(status::service_unavailable, "CV data unavailable");
-    out.set("Retry-After", "5");
 }
 
 } // namespace
@@ -403,72 +340,6 @@ void api::put_text(const wanted& what, const document_view& document, std::size_
     else
         document.focus(section, what.focus, text);
     text += '}';
-}
-
-void api::pdf(const http::request& in, http::response& out)
-{
-    wanted what;
-    if (!read(in, out, false, what))
-        return;
-    if (what.generation->languages(what.person) == 0)
-        return out.set_error(status::not_found, "CV not found", object{{"person", what.person}});
-    auto file = media_.pdf(what.person, what.lang);
-    if (!file)
-        return out.set_error(status::not_found, "PDF not found",
-                             object{{"person", what.person}, {"lang", name(what.lang)}});
-    if (!takes_identity(in, out))
-        return;
-    out.set("Cache-Control", "public, max-age=3600");
-    out.set("Content-Language", name(file->lang));
-    out.set("Content-Disposition", "attachment; filename=\"" + std::string(what.person) + "_cv.pdf\"");
-    serve_file(in, out, std::move(*file));
-}
-
-void api::picture(const http::request& in, http::response& out)
-{
-    wanted what;
-    const auto person = in.path[0];
-    if (!query_is_good(in, out))
-        return;
-    if (!is_person(person))
-        return out.set_error(status::bad_request, "Invalid person", object{{"person", person}});
-    what.generation = catalogue_();
-    if (!what.generation || what.generation->state().documents == 0)
-        return unavailable(out);
-    if (what.generation->languages(person) == 0)
-        return out.set_error(status::not_found, "CV not found", object{{"person", person}});
-    auto file = media_.picture(person);
-    if (!file)
-        return out.set_error(status::not_found, "Profile picture not found", object{{"person", person}});
-    if (!takes_identity(in, out))
-        return;
-    out.set("Cache-Control", "public, max-age=86400");
-    serve_file(in, out, std::move(*file));
-}
-
-void api::serve_file(const http::request& in, http::response& out, media_file file)
-{
-    out.set("Content-Type", file.content_type);
-    out.set("Accept-Ranges", "bytes");
-    if (is_known(in, out, file.etag))
-        return;
-    http::byte_range range{0, file.size};
-    auto answer = http::range_answer::whole;
-    const auto condition = in.field(field::if_range);
-    if (!in.is_head && (condition.empty() || condition == file.etag))
-        answer = http::read_range(in.field(field::range), file.size, range);
-    if (answer == http::range_answer::unsatisfiable) {
-        out.set_error(status::range_not_satisfiable, http::phrase(status::range_not_satisfiable));
-        out.set("Content-Range", "bytes */" + std::to_string(file.size));
-        return;
-    }
-    if (answer == http::range_answer::partial) {
-        out.code = status::partial_content;
-        out.set("Content-Range", "bytes " + std::to_string(range.begin) + "-" +
-                                     std::to_string(range.begin + range.size - 1) + "/" +
-                                     std::to_string(file.size));
-    }
-    out.set_file(std::move(file.file), range.begin, range.size);
 }
 
 } // namespace cv

@@ -7,7 +7,7 @@
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
-#include <sys/stat.h>
+#include <unistd.h>
 
 namespace cv {
 namespace {
@@ -64,9 +64,13 @@ environment_handles open_environment(const std::string& folder, bool writable)
     mdb_env_set_mapsize(raw, map_size);
     mdb_env_set_maxdbs(raw, most_databases);
     mdb_env_set_maxreaders(raw, most_readers);
-    // Readers need the lock file writable all the same, else the loader could recycle pages under them.
     const unsigned flags = MDB_NOTLS | (writable ? 0 : MDB_RDONLY);
     check_lmdb(mdb_env_open(raw, folder.c_str(), flags, 0640), "cannot open the catalogue in " + folder);
+    // On a read-only file system LMDB does without its lock, and a loader that can write there through
+    // another mount would recycle pages under this reader.
+    if (::access((folder + "/lock.mdb").c_str(), W_OK) != 0)
+        throw catalogue_error("cannot open the catalogue in " + folder + ": its lock.mdb must be writable (" +
+                              errno_message(errno) + "); CV_STATE_DIR names the folder");
 
     MDB_txn* transaction = nullptr;
     check_lmdb(mdb_txn_begin(raw, nullptr, writable ? 0 : MDB_RDONLY, &transaction),

@@ -2,6 +2,7 @@
 
 #include "base/clock.hpp"
 #include "base/file.hpp"
+#include "cv_query/cv_files.hpp"
 
 #include <algorithm>
 #include <cerrno>

@@ -5,14 +5,12 @@
 #include "base/digest.hpp"
 #include "base/file.hpp"
 #include "base/text.hpp"
+#include "cv_query/cv_files.hpp"
 
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
-#include <dirent.h>
-#include <fcntl.h>
 #include <map>
-#include <set>
 #include <sys/stat.h>
 
 namespace cv {
@@ -51,22 +49,6 @@ std::int64_t nanoseconds(const timespec& time)
     return time.tv_sec * 1'000'000'000LL + time.tv_nsec;
 }
 
-/// The names of the CV files in a folder, sorted.
-std::set<std::string> list_files(int folder)
-{
-    std::set<std::string> names;
-    DIR* const directory = ::fdopendir(::fcntl(folder, F_DUPFD_CLOEXEC, 3));
-    if (!directory)
-        throw catalogue_error("cannot list the CV files: " + errno_message(errno));
-    while (const dirent* entry = ::readdir(directory)) { // NOLINT(concurrency-mt-unsafe): a DIR of our own
-        const std::string_view name = entry->d_name;
-        if (!name.starts_with('.') && name.ends_with(".json"))
-            names.emplace(name);
-    }
-    ::closedir(directory);
-    return names;
-}
-
 std::string content_tag(std::initializer_list<std::string_view> parts)
 {
     return to_hex(sha256(parts)).substr(0, 32);
@@ -97,29 +79,6 @@ std::string make_record(const compiled_document& document)
     return encode_record(document, content_tag({compiler_identity(), "\n", document.text}), codings);
 }
 
-/// The lines of SHA256SUMS: file name and digest.
-std::map<std::string, std::string> read_checksums(int folder)
-{
-    constexpr std::size_t digits = 64;
-    std::string sums;
-    const auto fd = open_beneath(folder, "SHA256SUMS");
-    if (!fd || !read_all(fd.get(), largest_document, sums))
-        return {};
-    std::map<std::string, std::string> lines;
-    for (const auto line : split_list(sums, '\n'))
-        if (line.size() > digits + 2)
-            lines.emplace(trim(line.substr(digits + 2)), to_lower(line.substr(0, digits)));
-    return lines;
-}
-
-/// Why a locked file does not match; empty when it does. An empty digest stands for a file that is not there.
-std::string mismatch(const std::string& name, const std::string& expected, const std::string& digest)
-{
-    if (digest.empty())
-        return name + ": SHA256SUMS lists it, but it is not there";
-    return digest == expected ? "" : name + ": does not match its line in SHA256SUMS";
-}
-
 /// One load, inside its transaction.
 class load
 {
@@ -147,7 +106,7 @@ public:
     load_report run(const load_progress& progress)
     {
         start_from_last();
-        const auto names = list_files(folder_.get());
+        const auto names = list_cv_files(folder_.get());
         report_.files = names.size();
         remove_all_but(names);
         for (const auto& name : names) {
@@ -359,7 +318,8 @@ private:
             file_record record;
             if (stored && stored->size() == sizeof record)
                 std::memcpy(&record, stored->data(), sizeof record);
-            if (auto reason = mismatch(name, expected, stored ? to_hex(record.digest) : ""); !reason.empty())
+            if (auto reason = checksum_mismatch(name, expected, stored ? to_hex(record.digest) : "");
+                !reason.empty())
                 put(handles_.mismatched, name, reason);
         }
     }
@@ -428,45 +388,6 @@ private:
 };
 
 } // namespace
-
-checked_file check_file(int folder, const std::string& name)
-{
-    checked_file result;
-    const auto refuse = [&](const std::string& reason) { result.fault = name + ": " + reason; };
-    const auto fd = open_beneath(folder, name.c_str());
-    if (!fd) {
-        refuse(errno == EXDEV || errno == ELOOP ? "leads out of its folder, which is not followed"
-                                                : "cannot be opened: " + errno_message(errno));
-        return result;
-    }
-    struct stat status{};
-    if (::fstat(fd.get(), &status) != 0 || !S_ISREG(status.st_mode)) {
-        refuse("not a regular file");
-        return result;
-    }
-    if (!read_all(fd.get(), largest_document, result.content)) {
-        refuse(errno == EFBIG ? "larger than " + std::to_string(largest_document) + " bytes"
-                              : "cannot be read: " + errno_message(errno));
-        return result;
-    }
-    result.read = true;
-    if (const auto error = compile_document(result.content, result.document))
-        result.fault = to_string(*error, name);
-    return result;
-}
-
-std::vector<named_reason> check_locked_files(int folder)
-{
-    std::vector<named_reason> found;
-    for (const auto& [name, expected] : read_checksums(folder)) {
-        std::string content;
-        const auto fd = open_beneath(folder, name.c_str());
-        const bool read = fd && read_all(fd.get(), largest_document, content);
-        if (auto reason = mismatch(name, expected, read ? to_hex(sha256({content})) : ""); !reason.empty())
-            found.push_back({name, std::move(reason)});
-    }
-    return found;
-}
 
 load_report load_catalogue(const std::string& data_folder, const std::string& state_folder,
                            const load_progress& progress)

@@ -34,19 +34,4 @@ using load_progress = std::function<void(std::size_t done, std::size_t total)>;
 load_report load_catalogue(const std::string& data_folder, const std::string& state_folder,
                            const load_progress& progress = {});
 
-/// Opens, reads and checks one CV file of the open folder; the bytes and the fault, when there is one. The
-/// checks are those of a load, for `cv-query check` too.
-struct checked_file
-{
-    std::string content;
-    compiled_document document;
-    std::string fault; ///< `FILE:LINE:COLUMN: at POINTER: REASON`; empty when good
-    bool read = false; ///< the content is whole
-};
-checked_file check_file(int folder, const std::string& name);
-
-/// Holds the files of the open folder against its SHA256SUMS; those that do not match or are not there, with
-/// the reason. Nothing when there is no such list.
-std::vector<named_reason> check_locked_files(int folder);
-
 } // namespace cv

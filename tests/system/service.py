@@ -87,7 +87,7 @@ def run_program(folder, *arguments, settings=None, bare=False, timeout=30, **mor
 class Service:
     """A running cv-query: its addresses, folders and logs."""
 
-    def __init__(self, folder, settings):
+    def __init__(self, folder, settings, merged=False):
         assert PROGRAM.is_file(), f"{PROGRAM} is not built; CV_BIN_DIR says where to look"
         self.folder = folder
         self.settings = dict(settings)
@@ -97,7 +97,8 @@ class Service:
         self.output = folder / "stdout.txt"
         with open(self.output, "wb") as out, open(folder / "stderr.txt", "wb") as err:
             self.process = subprocess.Popen(
-                [PROGRAM], env=env, cwd=folder, stdin=subprocess.DEVNULL, stdout=out, stderr=err)
+                [PROGRAM], env=env, cwd=folder, stdin=subprocess.DEVNULL, stdout=out,
+                stderr=subprocess.STDOUT if merged else err)
         self.addresses = []
         try:
             self.addresses = self.wait_ready(env["BIND"].count(",") + 1)
@@ -151,10 +152,10 @@ class Service:
 
 
 @contextmanager
-def running(folder, settings=None):
-    """A service over `folder/data` (made if need be) for the length of a block."""
+def running(folder, settings=None, merged=False):
+    """A service over `folder/data` (made if need be) for the length of a block; `merged`: as with `2>&1`."""
     make_folders(folder)
-    service = Service(folder, settings or {})
+    service = Service(folder, settings or {}, merged)
     try:
         yield service
     finally:

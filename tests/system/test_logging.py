@@ -6,7 +6,7 @@ from datetime import datetime, timedelta, timezone
 import pytest
 
 from samples import SMALL, cv
-from service import running, sample_data, wait_until, write_cvs
+from service import READY, running, sample_data, wait_until, write_cvs
 from wire import Conversation, ask, request, talk
 
 KEY = "a key of the tests' own, with more than fifty letters: {}"
@@ -170,6 +170,23 @@ def test_a_refused_host_cannot_forge_lines(logged):
     assert len(after) == before + 1
 
 
+@pytest.mark.parametrize("style", ["verbose", "json"])
+def test_the_host_of_a_bad_request(tmp_path, style):
+    """A refused head is warned of with its reason and the host it claims, whatever bytes it holds."""
+    write_cvs(tmp_path, SMALL)
+    with running(tmp_path, {"LOG_FORMAT": style}) as service:
+        talk(service.address, b"GET /\xe4 HTTP/1.1\r\nHost: evil\xff.example\r\n\r\n")
+        wait_until(lambda: "evil" in service.error_log.read_text("utf-8"))
+        wait_until(lambda: " 400 " in service.access_log.read_text("utf-8").replace("=", " ").replace(
+            '":400', " 400 "))
+    warning = next(line for line in service.error_log.read_text("utf-8").splitlines() if "evil" in line)
+    assert is_warning(warning) and "malformed" in warning and r"evil\ufffd.example" in warning
+    access = service.access_log.read_text("utf-8").splitlines()[-1]
+    assert "GET" in access and r"/\ufffd" in access
+    if style == "json":
+        assert json.loads(access)["status"] == 400
+
+
 def test_nothing_private(tmp_path):
     """No CV content and no secret, whatever was asked and refused."""
     data = sample_data(tmp_path)
@@ -215,3 +232,16 @@ def test_standard_streams(tmp_path):
         request_id = ask(service, host="evil.example").header("X-Request-ID")
     assert re.search(rf" access request_id={request_id} ", service.output.read_text("utf-8"))
     assert request_id in service.complaints()
+
+
+def test_both_streams_in_one_file(tmp_path):
+    """`cv-query >FILE 2>&1`: neither log overwrites what the other, or the ready line, has written."""
+    write_cvs(tmp_path, SMALL)
+    with running(tmp_path, {"ACCESS_LOG": "-", "ERROR_LOG": "-"}, merged=True) as service:
+        ids = [ask(service, host="evil.example").header("X-Request-ID") for _ in range(20)]
+    written = service.output.read_text("utf-8").splitlines()
+    assert written[-1].startswith("INFO ") and sum("ready on" in line for line in written) == 1
+    for request_id in ids:
+        assert sum(request_id in line and " access " in line for line in written) == 1
+        assert sum(request_id in line and " security " in line for line in written) == 1
+    assert all(READY.fullmatch(line) or line.startswith(("INFO ", "WARNING ")) for line in written)

@@ -54,3 +54,16 @@ TEST_CASE("peers are matched by network")
     CHECK_FALSE(list.contains(parse_ip("2001:db9::1")));
     CHECK_FALSE(peer_list::parse("10.0.0.0/33"));
 }
+
+TEST_CASE("a JSON string is valid whatever bytes it is made from")
+{
+    const auto quoted = [](std::string_view text) {
+        std::string out;
+        append_json_string(out, text);
+        return out;
+    };
+    CHECK(quoted("") == R"("")");
+    CHECK(quoted("a\"b\\c\n\x7f") == R"("a\"b\\c\u000a\u007f")");
+    CHECK(quoted("\u00e9\u0633") == "\"\u00e9\u0633\"");
+    CHECK(quoted("a\xff\xc3(") == R"("a\ufffd\ufffd(")");
+}
