@@ -5,7 +5,7 @@ import socket
 import pytest
 
 from samples import SMALL
-from service import ROOT, run_program, running, write_cvs
+from service import ROOT, run_program, write_cvs
 
 SETTINGS = (
     "CV_ENV SECRET_KEY DEBUG ALLOWED_HOSTS CORS_ALLOWED_ORIGINS DATABASE_URL REDIS_URL SENTRY_DSN CV_DATA_DIR "

@@ -1,43 +1,29 @@
-"""docs/openapi.json against itself and against the running service.
+"""docs/openapi.json against the running service.
 
 One walk asks for every path, method, parameter value and error that the file describes. The tests then
 hold each answer against the description, and the description against what was seen.
 """
 import gzip
 import json
-import re
 from contextlib import ExitStack
 from typing import NamedTuple
 from urllib.parse import quote
 
 import brotli
 import pytest
-from jsonschema import Draft202012Validator, RefResolver
+from jsonschema import Draft202012Validator
 
 import samples
-from service import ORIGINS, ROOT, running, sample_data, write_cvs
+from openapi import CV_SCHEMA, FILE, SPEC, VALUES, described_errors, nodes, operations, resolve, validator
+from service import ORIGINS, running, sample_data, write_cvs
 from wire import Answer, ask, connect, read_to_end, request, split_one, talk
 
-FILE = ROOT / "docs/openapi.json"
-SPEC = json.loads(FILE.read_text("utf-8"))
-CV_SCHEMA = json.loads((ROOT / "docs/cv.schema.json").read_text("utf-8"))
-METHODS = ("get", "head", "options")
 OTHER_METHODS = ("POST", "PUT", "PATCH", "DELETE", "TRACE", "PROPFIND")
 ANY_HOST = ("/api/v1/health/", "/livez", "/readyz")
 HEAD_FAULTS = (400, 408, 414, 431, 505)
 ONLY_THE_PROXY = {"429"}
 DECODE = {"br": brotli.decompress, "gzip": gzip.decompress, None: bytes}
 NOT_DESCRIBED = {"connection", "content-length", "content-type"}
-
-# Values of each parameter: those that are taken, those that are not.
-VALUES = {
-    "person": (["ramin", "mahsa", "Z" * 50], ["a b", "a-b", "a.b", "Z" * 51, "é"]),
-    "lang": (["en", "de", "fa"], ["", "fr", "EN", "en,de", " de"]),
-    "focus": (["Programming", "Full CV", "No Such Purpose", "C++", "a" * 64, "é" * 32],
-              ["", "a" * 65, "a\nb", "\x00", "\x7f", "\x85"]),
-    "limit": (["1", "2", "1000"], ["", "0", "1001", "-1", "+1", "1.5", "1 ", "ten", "9" * 30]),
-    "after": (["mahsa", "nobody", "_", "Z" * 50], ["", "a b", "a-b", "Z" * 51, "é"]),
-}
 NO_SUCH_PATH = [
     "/", "/api/", "/api/v2/", "/api/v1//", "/api/v1/cv/", "/api/v1/cvs//", "/api/v1/health/x/",
     "/api/v1/cvs/ramin/pdf/x/", "/api/v1/cvs/ramin/education/0/", "/api/v1/openapi.json/", "/api/v1/openapi",
@@ -65,159 +51,6 @@ class Case(NamedTuple):
         """Its description; for other methods, one made from what is said about them."""
         item = SPEC["paths"][self.path]
         return item.get(self.method.lower()) or {"responses": {"405": item["x-other-methods"]}}
-
-
-def resolve(node):
-    """The node itself, or what its $ref names."""
-    while "$ref" in node:
-        reference, node = node["$ref"], SPEC
-        for key in reference.removeprefix("#/").split("/"):
-            node = node[key.replace("~1", "/").replace("~0", "~")]
-    return node
-
-
-def validator(schema):
-    """A validator for a schema of the file."""
-    return Draft202012Validator(schema, resolver=RefResolver("", SPEC))
-
-
-def nodes(node, path="#"):
-    """Every object of the file with its place."""
-    if isinstance(node, dict):
-        yield path, node
-    children = node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else ()
-    for key, child in children:
-        yield from nodes(child, f"{path}/{key}")
-
-
-def operations():
-    """Path, method and description of every operation."""
-    for path, item in SPEC["paths"].items():
-        for method in METHODS:
-            yield path, method, item[method]
-
-
-def parameters(path, method):
-    """The parameters of an operation, those of its path included."""
-    item = SPEC["paths"][path]
-    return [resolve(entry) for entry in item.get("parameters", []) + item[method].get("parameters", [])]
-
-
-# ---------------------------------------------------------------- the file by itself
-
-
-def test_head_of_the_file():
-    """Version, licence and server are as the project says; the text is plain ASCII with two blanks."""
-    assert SPEC["openapi"] == "3.1.0"
-    assert SPEC["info"]["version"] == "1.0.0"
-    assert SPEC["info"]["license"]["identifier"] == "MIT"
-    assert SPEC["servers"] == [{"url": "/"}]
-    text = FILE.read_text("ascii")
-    assert text.endswith("}\n") and not re.search(r"[ \t]\n|\t", text)
-    assert all((len(line) - len(line.lstrip(" "))) % 2 == 0 for line in text.splitlines())
-
-
-def test_references_resolve():
-    """Every $ref names a place in the file."""
-    references = [(path, node) for path, node in nodes(SPEC) if isinstance(node.get("$ref"), str)]
-    assert references
-    for path, node in references:
-        assert node["$ref"].startswith("#/components/"), path
-        resolve(node)
-
-
-def test_no_component_is_idle():
-    """Every component is named by some $ref; what no operation can answer is not kept."""
-    used = {node["$ref"] for _, node in nodes(SPEC) if isinstance(node.get("$ref"), str)}
-    there = {f"#/components/{kind}/{name}" for kind, all_ in SPEC["components"].items() for name in all_}
-    assert there - used == {"#/components/responses/NotFound"}, "NotFound is for all other paths"
-
-
-def test_operations_are_complete():
-    """Each path has get, head and options, with distinct ids, responses and declared parameters."""
-    ids = []
-    for path, method, operation in operations():
-        ids.append(operation["operationId"])
-        declared = [(entry["in"], entry["name"]) for entry in parameters(path, method)]
-        assert len(declared) == len(set(declared)), (path, method)
-        in_path = {name for place, name in declared if place == "path"}
-        assert in_path == set(re.findall(r"{([^}]+)}", path)), path
-        assert "default" in operation["responses"] and len(operation["responses"]) > 2
-        for status, response in operation["responses"].items():
-            assert re.fullmatch("[1-5][0-9][0-9]|default", status)
-            assert resolve(response)["description"], (path, method, status)
-    assert len(ids) == len(set(ids)) == 3 * len(SPEC["paths"])
-    for path, item in SPEC["paths"].items():
-        assert set(item) == {"parameters", *METHODS, "x-other-methods"}, path
-
-
-def test_parameters_are_described():
-    """Name, place, schema and description; path parameters are required."""
-    for name, entry in SPEC["components"]["parameters"].items():
-        assert {"name", "in", "description", "schema"} <= set(entry), name
-        assert entry["in"] in ("path", "query", "header")
-        assert entry.get("required", False) == (entry["in"] == "path"), name
-        if "example" in entry:
-            validator(entry["schema"]).validate(entry["example"])
-
-
-def test_schemas_are_schemas():
-    """Every schema is a valid JSON Schema of 2020-12, and its own examples fit it."""
-    schemas = dict(SPEC["components"]["schemas"])
-    schemas.update(
-        {path: node["schema"] for path, node in nodes(SPEC) if isinstance(node.get("schema"), dict)})
-    for name, schema in schemas.items():
-        Draft202012Validator.check_schema(schema)
-        for example in resolve(schema).get("examples", []):
-            assert list(validator(schema).iter_errors(example)) == [], name
-
-
-def test_error_examples():
-    """Every error example has the error form and the status of the answers that name it."""
-    for name, response in SPEC["components"]["responses"].items():
-        for example in error_examples(response):
-            assert list(validator({"$ref": "#/components/schemas/Error"}).iter_errors(example)) == [], name
-    for path, method, operation in operations():
-        for status, response in operation["responses"].items():
-            codes = {code for code, _ in described_errors(resolve(response))}
-            assert status == "default" or codes <= {int(status)}, (path, method, status)
-
-
-def error_examples(response):
-    """The bodies that a response gives as examples."""
-    examples = response.get("content", {}).get("application/json", {}).get("examples", {})
-    return [resolve(example)["value"] for example in examples.values()]
-
-
-def described_errors(response):
-    """Code and message of each error example of a response."""
-    errors = [example["error"] for example in error_examples(response)]
-    return {(error["code"], error["message"]) for error in errors}
-
-
-def test_sections_are_those_of_the_cv_schema():
-    """The served CV and section have the sections of docs/cv.schema.json, of the same kinds."""
-    schemas = SPEC["components"]["schemas"]
-    kinds = {name: section["type"] for name, section in CV_SCHEMA["properties"].items()}
-    for name in ("Cv", "CvSection"):
-        assert {key: resolve(entry)["type"] for key, entry in schemas[name]["properties"].items()} == kinds
-    assert schemas["Cv"]["required"] == CV_SCHEMA["required"]
-    assert set(schemas["SectionName"]["enum"]) == set(kinds) | {"certifications"}
-
-
-@pytest.mark.parametrize("name", VALUES)
-def test_parameter_schemas_say_what_is_taken(name):
-    """The schema of a parameter takes the values that the walk expects to be taken, and no other."""
-    entry = next(entry for entry in SPEC["components"]["parameters"].values() if entry["name"] == name)
-    taken, refused = VALUES[name]
-    if resolve(entry["schema"])["type"] == "integer":
-        taken, refused = ([int(value) if value.isdigit() else value for value in part]
-                          for part in VALUES[name])
-    assert [value for value in taken if not validator(entry["schema"]).is_valid(value)] == []
-    assert [value for value in refused if validator(entry["schema"]).is_valid(value)] == []
-
-
-# ---------------------------------------------------------------- the walk
 
 
 def with_query(path, name, value):
