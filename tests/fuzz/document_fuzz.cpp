@@ -1,18 +1,8 @@
 // Arbitrary bytes as a CV file: refused with a place, or compiled into a text that says the same.
 #include "cv_query/record.hpp"
+#include "require.hpp"
 
 #include <boost/json.hpp>
-#include <cstdlib>
-
-namespace {
-
-void require(bool condition)
-{
-    if (!condition)
-        std::abort();
-}
-
-} // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size)
 {

@@ -3,21 +3,11 @@
 #include "http/head.hpp"
 #include "http/host.hpp"
 #include "http/request.hpp"
+#include "require.hpp"
 
 #include <algorithm>
-#include <cstdlib>
-
-namespace {
 
 using cv::http::head_scanner;
-
-void require(bool condition)
-{
-    if (!condition)
-        std::abort();
-}
-
-} // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size)
 {

@@ -4,19 +4,9 @@
 #include "http/conditional.hpp"
 #include "http/host.hpp"
 #include "http/target.hpp"
+#include "require.hpp"
 
 #include <algorithm>
-#include <cstdlib>
-
-namespace {
-
-void require(bool condition)
-{
-    if (!condition)
-        std::abort();
-}
-
-} // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size)
 {
