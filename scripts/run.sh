@@ -13,17 +13,21 @@ cd "$(dirname "$script")/.."
 . scripts/lib/packages.sh
 [[ $# == 0 ]] || usage "$script" "$1"
 need_packages "${build_packages[@]}"
-echo "building (about two minutes the first time)" >&2
-cmake --preset release >/dev/null
+echo "building (the first time takes about a minute)" >&2
+cmake --preset release -DBUILD_TESTING=OFF >/dev/null
 cmake --build --preset release >&2
 export CV_ENV=${CV_ENV:-development}
 mkdir -p build/state build/run
-build/release/bin/cv-query load || echo "some files were refused; the others are served" >&2
-first=${BIND:-127.0.0.1:8000}
+build/release/bin/cv-query load || {
+  code=$?
+  ((code == 65)) || exit "$code" # 65: some files were refused; the others are served
+}
+first=${BIND:-127.0.0.1:${PORT:-8000}}
 first=${first%%,*}
 case $first in
+  *:0) ask=curl base=http://127.0.0.1:PORT ;; # which one, its ready line says
   unix:*) ask="curl --unix-socket ${first#unix:}" base=http://localhost ;;
-  :*) ask=curl base=http://127.0.0.1$first ;;
+  :* | 0.0.0.0:* | '[::]':*) ask=curl base=http://127.0.0.1:${first##*:} ;;
   *) ask=curl base=http://$first ;;
 esac
 cat >&2 <<EOF

@@ -17,6 +17,25 @@ case ${1:-} in
   --quick) quick=1 ;;
   *) usage "$script" "$1" ;;
 esac
+
+# try_run: README's first command on this machine, before anything else is installed: it is ready, answers, ends.
+try_run() {
+  local said pid url
+  said=$(mktemp)
+  echo "== scripts/run.sh" >&2
+  BIND=127.0.0.1:0 scripts/run.sh >"$said" 2>&1 &
+  pid=$!
+  until url=$(grep -om1 'http://127.0.0.1:[1-9][0-9]*$' "$said"); do
+    kill -0 "$pid" 2>/dev/null || { cat "$said" >&2; return 1; }
+    sleep 0.2
+  done
+  curl -fsS "$url/api/v1/cvs/" | grep '"ramin"' || { kill "$pid"; cat "$said" >&2; return 1; }
+  kill "$pid"
+  wait "$pid"
+  rm "$said"
+}
+
+[[ -n $quick ]] || try_run
 need_packages "${build_packages[@]}" "${test_packages[@]}"
 [[ -n $quick ]] || need_packages "${lint_packages[@]}" "${fuzz_packages[@]}"
 

@@ -111,6 +111,26 @@ bool has_control_character(std::string_view text)
     return false;
 }
 
+std::string printable(std::string_view text)
+{
+    const auto* p = reinterpret_cast<const unsigned char*>(text.data());
+    std::string out;
+    for (std::size_t i = 0; i < text.size();) {
+        const auto length = sequence_length(p + i, text.size() - i);
+        if (length == 0 || has_control_character(text.substr(i, length))) {
+            const auto end = i + std::max<std::size_t>(length, 1);
+            for (; i < end; ++i) {
+                out += "\\x";
+                append_hex(out, std::span(p + i, 1));
+            }
+        } else {
+            out += text.substr(i, length);
+            i += length;
+        }
+    }
+    return out;
+}
+
 void append_json_string(std::string& out, std::string_view text)
 {
     const auto* p = reinterpret_cast<const unsigned char*>(text.data());

@@ -30,6 +30,9 @@ bool percent_decode(std::string_view text, bool plus_is_space, std::string& out)
 /// Whether a byte below 0x20 or 0x7f, or a C1 control (U+0080 to U+009F in UTF-8), occurs in `text`.
 bool has_control_character(std::string_view text);
 
+/// `text` fit to be shown: control bytes and what is not UTF-8 as `\xNN`.
+std::string printable(std::string_view text);
+
 /// Appends `text` as a JSON string with its quotes (RFC 8259): escapes `"`, `\` and control bytes only;
 /// what is not UTF-8 becomes U+FFFD.
 void append_json_string(std::string& out, std::string_view text);

@@ -66,6 +66,8 @@ std::optional<std::uint64_t> number(std::string_view text, std::uint64_t low, st
 
 std::optional<std::vector<std::string>> hosts(std::string_view text)
 {
+    if (!text.empty() && split_list(text).empty())
+        return std::nullopt; // `,` would let nobody in
     return list_of(text, [](std::string_view part) {
         return part == "*" || is_host(part.starts_with('.') ? part.substr(1) : part);
     });

@@ -3,6 +3,7 @@
 #include "base/clock.hpp"
 
 #include <array>
+#include <boost/asio/post.hpp>
 #include <boost/asio/redirect_error.hpp>
 #include <cerrno>
 #include <system_error>
@@ -20,6 +21,8 @@ poll_set::member::member(poll_set& owner, int socket) : set_(owner), socket_(soc
 
 poll_set::member::~member()
 {
+    if (yielded_)
+        std::erase(set_.yielded_, this);
     epoll_event unused{};
     ::epoll_ctl(set_.epoll_.native_handle(), EPOLL_CTL_DEL, socket_, &unused);
 }
@@ -33,20 +36,33 @@ void poll_set::member::wake()
     resume();
 }
 
-poll_set::poll_set(boost::asio::io_context& context) : epoll_(context, ::epoll_create1(EPOLL_CLOEXEC)) {}
+boost::asio::awaitable<void> poll_set::member::async_yield()
+{
+    set_.yielded_.push_back(this);
+    yielded_ = true;
+    return async_wait();
+}
+
+poll_set::poll_set(boost::asio::io_context& context)
+    : context_(context), epoll_(context, ::epoll_create1(EPOLL_CLOEXEC))
+{
+}
 
 boost::asio::awaitable<void> poll_set::run()
 {
     constexpr int most_at_once = 256;
     // How long the sockets keep the thread before the io_context's timers and signals get their turn. While
     // requests come in quick succession, going back to it after each would cost more than reading them.
-    constexpr std::chrono::duration<int, std::milli> turn(1);
+    constexpr auto turn = std::chrono::milliseconds(1);
     std::array<epoll_event, most_at_once> ready;
     for (;;) {
         boost::system::error_code error;
-        co_await epoll_.async_wait(boost::asio::posix::stream_descriptor::wait_read,
-                                   boost::asio::redirect_error(boost::asio::use_awaitable, error));
-        if (error)
+        if (yielded_.empty())
+            co_await epoll_.async_wait(boost::asio::posix::stream_descriptor::wait_read,
+                                       boost::asio::redirect_error(boost::asio::use_awaitable, error));
+        else
+            co_await boost::asio::post(context_, boost::asio::use_awaitable);
+        if (error || !epoll_.is_open())
             co_return;
         const auto turn_ends = monotonic::now() + turn;
         int count = 0;
@@ -57,9 +73,16 @@ boost::asio::awaitable<void> poll_set::run()
                 const auto& event = ready[static_cast<std::size_t>(i)];
                 auto& who = *static_cast<member*>(event.data.ptr);
                 who.ended_ = who.ended_ || (event.events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0;
-                who.wake();
+                if (!who.yielded_) // else its turn comes
+                    who.wake();
             }
-        } while (count > 0 && monotonic::now() < turn_ends);
+            turn_.swap(yielded_);
+            for (auto* who : turn_) {
+                who->yielded_ = false;
+                who->wake();
+            }
+            turn_.clear();
+        } while ((count > 0 || !yielded_.empty()) && monotonic::now() < turn_ends);
     }
 }
 

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <optional>
 #include <sys/epoll.h>
+#include <vector>
 
 namespace cv::http {
 
@@ -38,6 +39,9 @@ public:
                 boost::asio::use_awaitable);
         }
 
+        /// Completes when the others that are ready have had their turn, or on wake().
+        boost::asio::awaitable<void> async_yield();
+
         /// The other side has said its last: what is left to read is there, and nothing will announce it.
         bool ended() const { return ended_; }
 
@@ -51,6 +55,7 @@ public:
         poll_set& set_;
         int socket_;
         bool ended_ = false;
+        bool yielded_ = false; ///< is in the set's list
         std::optional<completion> waiting_;
     };
 
@@ -61,7 +66,10 @@ public:
     void close();
 
 private:
+    boost::asio::io_context& context_;
     boost::asio::posix::stream_descriptor epoll_;
+    std::vector<member*> yielded_; ///< to be woken behind those that are ready
+    std::vector<member*> turn_;    ///< of those, the ones whose turn it is
 };
 
 } // namespace cv::http

@@ -20,6 +20,12 @@ namespace {
 using boost::asio::redirect_error;
 using boost::asio::use_awaitable;
 
+/// For what the server cannot do without: its exception ends io_context::run().
+constexpr auto must_not_fail = [](const std::exception_ptr& error) {
+    if (error)
+        std::rethrow_exception(error);
+};
+
 constexpr auto tick = std::chrono::milliseconds(250);
 
 /// The life of a connection: the session lies in this coroutine's frame.
@@ -42,8 +48,8 @@ server::server(boost::asio::io_context& context, const dispatcher& dispatch, acc
 {
     random_bytes(&id_key_, sizeof id_key_);
     set_wall_clock();
-    boost::asio::co_spawn(context_, sockets_.run(), boost::asio::detached);
-    boost::asio::co_spawn(context_, tick_loop(), boost::asio::detached);
+    boost::asio::co_spawn(context_, sockets_.run(), must_not_fail);
+    boost::asio::co_spawn(context_, tick_loop(), must_not_fail);
 }
 
 server::~server()
@@ -54,7 +60,7 @@ server::~server()
 void server::listen(int socket)
 {
     listeners_.push_back(std::make_shared<listener>(context_, ::fcntl(socket, F_DUPFD_CLOEXEC, 3)));
-    boost::asio::co_spawn(context_, accept_loop(listeners_.back()), boost::asio::detached);
+    boost::asio::co_spawn(context_, accept_loop(listeners_.back()), must_not_fail);
 }
 
 boost::asio::awaitable<void> server::accept_loop(std::shared_ptr<listener> from)
@@ -87,8 +93,11 @@ bool server::accept_waiting(listener& from)
         }
         if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
             counters_.accept_failures.add();
-            log::write(log::level::error, "http", "cannot accept a connection; trying again",
-                       {{"reason", errno_message(errno)}});
+            if (const auto now = monotonic::now(); now >= next_accept_warning_) {
+                next_accept_warning_ = now + std::chrono::seconds(10);
+                log::write(log::level::error, "http", "cannot accept connections; trying again and again",
+                           {{"reason", errno_message(errno)}});
+            }
             return false;
         }
         if (errno == EAGAIN)
@@ -121,12 +130,12 @@ boost::asio::awaitable<void> server::tick_loop()
         for_each_session([now](session_hook& session) { session.enforce(now); });
         access_.flush();
         counters_.log_lines_dropped.set(access_.dropped() + log::dropped());
-        if (on_tick_)
-            on_tick_();
-        if (now > drain_deadline_) {
+        if (now > drain_deadline_ && !sessions_.empty()) {
             log::write(log::level::warning, "http", "connections are left at the end of GRACEFUL_TIMEOUT");
             for_each_session([](session_hook& session) { session.abandon(); });
         }
+        if (on_tick_)
+            on_tick_();
     }
     sockets_.close();
 }

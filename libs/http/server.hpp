@@ -99,6 +99,7 @@ private:
     std::vector<std::shared_ptr<listener>> listeners_;
     boost::intrusive::list<session_hook> sessions_;
     bool draining_ = false;
+    monotonic::time_point next_accept_warning_;
     monotonic::time_point drain_deadline_ = monotonic::time_point::max();
     std::chrono::nanoseconds wall_offset_{}; ///< from the monotonic clock to the wall clock
 

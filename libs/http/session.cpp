@@ -61,14 +61,33 @@ void session::abandon()
     expire();
 }
 
+bool session::turn_is_over() const
+{
+    // One client with much to ask must not keep the others waiting.
+    constexpr auto turn = std::chrono::milliseconds(1);
+    return now_ - turn_began_ >= turn;
+}
+
+std::chrono::seconds session::idle_time() const
+{
+    return server_.draining_ ? server_.options_.linger : server_.options_.keepalive;
+}
+
+boost::asio::awaitable<void> session::wait_for_input()
+{
+    return unread_ ? poll_.async_yield() : poll_.async_wait();
+}
+
 boost::asio::awaitable<void> session::run()
 {
     while (open_) {
-        if (!unread_)
-            co_await poll_.async_wait();
+        if (!unread_ || turn_is_over())
+            co_await wait_for_input();
         if (expired_) {
-            if (!carry_.empty() && !broken_)
-                refuse(head_refusal::timeout, carry_);
+            if (carry_.empty() || broken_)
+                co_return; // nothing is under way, so a plain close tells all
+            now_ = monotonic::now();
+            refuse(head_refusal::timeout, carry_);
             break;
         }
         if (const auto got = receive(); got == received::end)
@@ -79,6 +98,7 @@ boost::asio::awaitable<void> session::run()
         if (waiting_)
             deadline_ = now_ + server_.options_.head_timeout;
         waiting_ = false;
+        turn_began_ = now_;
 
         std::size_t begin = 0;
         while (open_) {
@@ -94,21 +114,30 @@ boost::asio::awaitable<void> session::run()
                 answer_next(rest.substr(scanner_.begin(), scanner_.end() - scanner_.begin()));
             }
             scanner_ = {};
+            deadline_ = now_ + server_.options_.head_timeout; // of the next one, if it has begun
+            const bool more = begin < server_.received_size_;
+            if (!pending_ && !(more && open_ && turn_is_over()))
+                continue;
+            // Nothing may refer to the server's buffers while this session waits.
+            carry_.assign(server_.received_, begin, server_.received_size_ - begin);
             if (pending_) {
-                // Nothing may refer to the server's buffers while this session waits.
-                carry_.assign(server_.received_, begin, server_.received_size_ - begin);
                 co_await send_pending();
                 unread_ = true; // what has come meanwhile will not be announced again
-                carry_.copy(server_.received_.data(), carry_.size());
-                server_.received_size_ = carry_.size();
-                begin = 0;
+            } else {
+                co_await poll_.async_yield();
+                open_ = open_ && !broken_;
+                now_ = monotonic::now();
             }
-            deadline_ = now_ + server_.options_.head_timeout; // of the next one, if it has begun
+            turn_began_ = now_;
+            deadline_ = now_ + server_.options_.head_timeout;
+            carry_.copy(server_.received_.data(), carry_.size());
+            server_.received_size_ = carry_.size();
+            begin = 0;
         }
         carry_.assign(server_.received_, begin, server_.received_size_ - begin);
         if (carry_.empty()) {
             waiting_ = true;
-            deadline_ = now_ + server_.options_.keepalive;
+            deadline_ = now_ + idle_time();
         }
     }
     if (!broken_)
@@ -215,13 +244,13 @@ void session::send(response& out)
         head_only_ = true;
     }
     sent_ = 0;
-    if (flush(out))
+    if (const auto progress = flush(out); progress == flushed::all)
         finish(out);
     else
-        keep_pending();
+        keep_pending(progress);
 }
 
-bool session::flush(response& out)
+session::flushed session::flush(response& out)
 {
     for (;;) {
         // What is left of the head and the pieces behind it.
@@ -240,7 +269,7 @@ bool session::flush(response& out)
             for (const auto piece : out.pieces())
                 add(piece);
         if (count == 0)
-            return head_only_ || !out.file || flush_file(out);
+            return head_only_ || !out.file ? flushed::all : flush_file(out);
         msghdr message{};
         message.msg_iov = parts.data();
         message.msg_iovlen = count;
@@ -249,40 +278,41 @@ bool session::flush(response& out)
                                  : ::sendmsg(socket_.get(), &message, MSG_NOSIGNAL);
         if (written < 0) {
             if (errno == EAGAIN)
-                return false;
+                return flushed::blocked;
             if (errno == EINTR)
                 continue;
             broken_ = true;
             open_ = false;
-            return true;
+            return flushed::all;
         }
         sent_ += static_cast<std::uint64_t>(written);
     }
 }
 
-bool session::flush_file(response& out)
+session::flushed session::flush_file(response& out)
 {
-    const auto body_sent = [&] { return sent_ - out.head.size(); };
-    while (body_sent() < out.file_size) {
-        auto offset = static_cast<off_t>(out.file_offset + body_sent());
-        const auto written = ::sendfile(socket_.get(), out.file.get(), &offset, out.file_size - body_sent());
-        if (written < 0 && errno == EAGAIN)
-            return false;
-        if (written < 0 && errno == EINTR)
-            continue;
-        if (written <= 0) { // the client is gone, or the file shrank: only a close says so now
-            broken_ = true;
-            open_ = false;
-            return true;
-        }
-        sent_ += static_cast<std::uint64_t>(written);
+    constexpr std::uint64_t most_at_once = 512 * 1024; // then others get their turn
+    const auto body_sent = sent_ - out.head_size;
+    if (body_sent == out.file_size)
+        return flushed::all;
+    auto offset = static_cast<off_t>(out.file_offset + body_sent);
+    const auto written =
+        ::sendfile(socket_.get(), out.file.get(), &offset, std::min(out.file_size - body_sent, most_at_once));
+    if (written < 0 && errno == EAGAIN)
+        return flushed::blocked;
+    if (written <= 0) { // the client is gone, or the file shrank: only a close says so now
+        broken_ = true;
+        open_ = false;
+        return flushed::all;
     }
-    return true;
+    sent_ += static_cast<std::uint64_t>(written);
+    return sent_ - out.head_size == out.file_size ? flushed::all : flushed::partly;
 }
 
-void session::keep_pending()
+void session::keep_pending(flushed progress)
 {
     pending_ = std::make_unique<pending>();
+    pending_->progress = progress;
     pending_->id = entry_.request_id;
     pending_->method = entry_.method;
     pending_->target = entry_.target;
@@ -298,14 +328,16 @@ boost::asio::awaitable<void> session::send_pending()
     auto& out = pending_->answer;
     deadline_ = monotonic::now() + server_.options_.write_timeout +
                 std::chrono::seconds((out.head.size() + out.body_size()) / server_.options_.write_floor);
-    for (bool done = false; !done;) {
-        co_await poll_.async_wait();
+    for (auto& progress = pending_->progress; progress != flushed::all; progress = flush(out)) {
+        if (progress == flushed::blocked) // GCC 12 destroys the frames twice when ?: chooses one
+            co_await poll_.async_wait();
+        else
+            co_await poll_.async_yield();
         if (expired_) {
             broken_ = true;
             open_ = false;
             break;
         }
-        done = flush(out);
     }
     finish(out);
     pending_.reset();

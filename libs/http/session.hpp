@@ -22,13 +22,21 @@ public:
     /// Ends it when its deadline has passed; the server calls it on its tick.
     void enforce(monotonic::time_point now) override;
 
-    /// Ends it soon, and at once when it is idle.
+    /// Ends it behind its next answer; when it is idle, at that time.
     void drain(monotonic::time_point idle_deadline) override;
 
     /// Ends it at once, whatever it is doing.
     void abandon() override;
 
 private:
+    /// How far an answer went.
+    enum class flushed
+    {
+        all,     ///< to its end, or to the connection's
+        blocked, ///< until the client takes more
+        partly   ///< as far as one turn goes
+    };
+
     /// An answer that the client did not take at once, with what its log line needs.
     struct pending
     {
@@ -36,6 +44,7 @@ private:
         std::string id;
         std::string method;
         std::string target;
+        flushed progress = flushed::blocked;
     };
     enum class received
     {
@@ -50,9 +59,12 @@ private:
     /// `text`: what has come of the head.
     void refuse(head_refusal why, std::string_view text);
     void send(response& out);
-    bool flush(response& out);
-    bool flush_file(response& out);
-    void keep_pending();
+    flushed flush(response& out);
+    flushed flush_file(response& out);
+    boost::asio::awaitable<void> wait_for_input();
+    void keep_pending(flushed progress);
+    bool turn_is_over() const;
+    std::chrono::seconds idle_time() const;
     void finish(const response& out);
     std::string_view pseudonym(const std::optional<ip_address>& address, char (&buffer)[17]) const;
     std::string_view client_of(const request& in);
@@ -77,6 +89,7 @@ private:
     bool head_only_ = false;
     std::uint64_t sent_ = 0;
     std::size_t route_ = 0;
+    monotonic::time_point turn_began_;
     monotonic::time_point now_; ///< when the bytes came, or the answer before went
     access_entry entry_;
     char peer_client_[17] = {};

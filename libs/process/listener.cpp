@@ -60,7 +60,7 @@ listening_socket listen_on(const endpoint& where)
     sockaddr_storage address{};
     const auto size = fill(where, address);
     listening_socket result{
-        unique_fd(::socket(address.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)), where};
+        unique_fd(::socket(address.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)), where, {}};
     const int fd = result.socket.get();
     const int on = 1;
     if (fd < 0)
@@ -76,6 +76,9 @@ listening_socket listen_on(const endpoint& where)
     constexpr mode_t everyone = 0666;
     if (where.is_unix() && ::chmod(where.path.c_str(), everyone) != 0)
         fail(where, errno);
+    struct stat made{};
+    if (where.is_unix() && ::stat(where.path.c_str(), &made) == 0)
+        result.file = {made.st_dev, made.st_ino};
     constexpr int backlog = 4096;
     if (::listen(fd, backlog) != 0)
         fail(where, errno);
@@ -85,6 +88,14 @@ listening_socket listen_on(const endpoint& where)
             ntohs(address.ss_family == AF_INET6 ? reinterpret_cast<const sockaddr_in6&>(address).sin6_port
                                                 : reinterpret_cast<const sockaddr_in&>(address).sin_port);
     return result;
+}
+
+void listening_socket::remove_file() const
+{
+    struct stat status{};
+    if (where.is_unix() && ::stat(where.path.c_str(), &status) == 0 &&
+        file == std::pair(status.st_dev, status.st_ino))
+        ::unlink(where.path.c_str());
 }
 
 std::string url_of(const endpoint& where)

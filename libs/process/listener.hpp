@@ -2,13 +2,20 @@
 #include "base/address.hpp"
 #include "base/file.hpp"
 
+#include <sys/types.h>
+#include <utility>
+
 namespace cv {
 
 /// A bound, listening, non-blocking socket and where it really listens.
 struct listening_socket
 {
     unique_fd socket;
-    endpoint where; ///< with the port that was taken for port 0
+    endpoint where;                 ///< with the port that was taken for port 0
+    std::pair<dev_t, ino_t> file{}; ///< of a unix socket: what was made at its path
+
+    /// Removes a unix socket's file, unless somebody has put another one there.
+    void remove_file() const;
 };
 
 /// Binds and listens. A unix socket that nobody listens on any more is replaced; it is made accessible to

@@ -41,7 +41,6 @@ private:
         std::string_view person;
         language lang = language::en;
         std::string_view focus;
-        unsigned languages = 0; ///< that the person has
     };
     /// Reads and checks parameters and person; false when `out` is the error.
     bool read(const http::request& in, http::response& out, bool takes_focus, wanted& to);
@@ -61,7 +60,7 @@ private:
     std::string openapi_gzip_;
     std::string openapi_tag_;
     std::string index_;
-    std::string index_etag_;
+    std::string index_tag_;
     std::string etag_; ///< of the answer that is being made; keeps its room
 };
 

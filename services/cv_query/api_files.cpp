@@ -53,6 +53,7 @@ void api::serve_file(const http::request& in, http::response& out, media_file fi
 {
     out.set("Content-Type", file.content_type);
     out.set("Accept-Ranges", "bytes");
+    out.set("Vary", "Accept-Encoding"); // 406 for a client that refuses identity
     if (is_known(in, out, file.etag))
         return;
     http::byte_range range{0, file.size};

@@ -2,6 +2,7 @@
 
 #include "base/digest.hpp"
 #include "cv_query/api.hpp"
+#include "cv_query/background_loader.hpp"
 #include "cv_query/command_line.hpp"
 #include "cv_query/commands.hpp"
 #include "cv_query/routes.hpp"
@@ -14,13 +15,19 @@
 #include <iostream>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 namespace cv {
 namespace {
 
 namespace asio = boost::asio;
+
+/// A setting that is well-formed and yet cannot be used here.
+class bad_setting : public std::runtime_error
+{
+public:
+    using std::runtime_error::runtime_error;
+};
 
 /// As many descriptors as the system lets us have: each connection takes one.
 void raise_descriptor_limit()
@@ -40,58 +47,24 @@ siphash_key client_key(const std::string& secret)
     return key;
 }
 
-/// Loads, and tells the log what came of it. A load that fails leaves the catalogue as it was.
-void load_and_log(const settings& config)
+/// Opens the logs. Throws bad_setting for one that cannot be opened.
+std::unique_ptr<access_log> open_logs(const settings& config)
 {
-    try {
-        const auto report = load_catalogue(config.data_dir, config.state_dir);
-        for (const auto& row : report.refused)
-            log::write(log::level::error, "loader", "refused: " + row.reason);
-        for (const auto& row : report.mismatched)
-            log::write(log::level::error, "loader", "LOCKED FILE CHANGED: " + row.reason);
-        for (const auto& row : report.shadowed)
-            log::write(log::level::warning, "loader", row.reason);
-        log::write(log::level::info, "loader", summary(report));
-    } catch (const catalogue_error& error) {
-        log::write(log::level::error, "loader", error.what());
-    }
-}
-
-/// Loads in a child process: LMDB does not let one process open an environment twice.
-class background_loader
-{
-public:
-    explicit background_loader(const settings& config) : config_(config) {}
-
-    /// Starts a load unless one is under way.
-    void start()
-    {
-        if (child_ > 0)
-            return;
-        child_ = ::fork();
-        if (child_ == 0) {
-            load_and_log(config_);
-            ::_exit(exit_code::ok);
+    const auto name = [](const char* setting, auto open) {
+        try {
+            return open();
+        } catch (const std::runtime_error& error) {
+            throw bad_setting(std::string(setting) + ": " + error.what() +
+                              "; allowed: a path that can be written, - or off");
         }
-    }
-
-    /// Notices the end of a load, and starts one when nothing can be served and the last is some time ago.
-    void tick(bool has_cvs)
-    {
-        if (child_ > 0 && ::waitpid(child_, nullptr, WNOHANG) == child_)
-            child_ = 0;
-        const auto now = monotonic::now();
-        if (has_cvs || now < next_)
-            return;
-        next_ = now + std::chrono::seconds(2);
-        start();
-    }
-
-private:
-    const settings& config_;
-    pid_t child_ = 0;
-    monotonic::time_point next_ = monotonic::now() + std::chrono::seconds(2);
-};
+    };
+    name("ERROR_LOG", [&] {
+        log::start(config.error_log, config.log_level, config.log_format);
+        return 0;
+    });
+    return name("ACCESS_LOG",
+                [&] { return std::make_unique<access_log>(config.access_log, config.log_format); });
+}
 
 /// The wiring of a serving process.
 int serve(const configuration& found)
@@ -99,13 +72,20 @@ int serve(const configuration& found)
     const auto& config = found.values;
     raise_descriptor_limit();
     std::signal(SIGPIPE, SIG_IGN);
+    sigset_t signals;
+    sigemptyset(&signals);
+    for (const int signal : {SIGTERM, SIGINT, SIGHUP, SIGCHLD})
+        sigaddset(&signals, signal);
+    ::pthread_sigmask(SIG_BLOCK, &signals, nullptr);
     try {
-        log::start(config.error_log, config.log_level, config.log_format);
+        const auto access = open_logs(config);
         for (const auto& line : found.warnings)
             log::write(log::level::warning, "config", line);
         for (const auto& line : found.unused())
             log::write(log::level::warning, "config", line);
-        load_and_log(config);
+        background_loader loader(config);
+        if (!loader.run_first(signals))
+            return exit_code::ok;
 
         catalogue cvs(config.state_dir);
         api handlers([&cvs] { return cvs.current(); }, media(config.data_dir));
@@ -113,41 +93,48 @@ int serve(const configuration& found)
                                         {config.allowed_hosts, config.cors_allowed_origins,
                                          config.secure_ssl_redirect, config.secure_proxy_ssl_header.name,
                                          config.secure_proxy_ssl_header.value});
-        access_log access(config.access_log, config.log_format);
         const auto counters = std::make_unique<worker_counters>();
         asio::io_context context(BOOST_ASIO_CONCURRENCY_HINT_UNSAFE); // one thread, no locks
         http::server_options options;
         options.keepalive = config.keepalive;
         options.trusted = config.forwarded_allow_ips;
         options.client_key = client_key(config.secret_key);
-        http::server server(context, dispatch, access, *counters, options);
-        background_loader loader(config);
-        server.set_tick([&] { loader.tick(cvs.current()->state().documents > 0); });
-
-        sigset_t signals;
-        sigemptyset(&signals);
-        for (const int signal : {SIGTERM, SIGINT, SIGHUP})
-            sigaddset(&signals, signal);
-        ::pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+        std::vector<listening_socket> sockets;
+        bool draining = false;
         asio::posix::stream_descriptor arrived(context, ::signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK));
+        http::server server(context, dispatch, *access, *counters, options);
+        server.set_tick([&] {
+            const bool there = cvs.follow();
+            loader.tick(there && cvs.current()->state().documents > 0);
+            if (draining && server.connections() == 0)
+                arrived.close(); // nothing is left to wait for
+        });
+
         std::function<void()> await_signal = [&] {
             arrived.async_wait(
                 asio::posix::stream_descriptor::wait_read, [&](boost::system::error_code error) {
                     signalfd_siginfo info{};
-                    if (error || ::read(arrived.native_handle(), &info, sizeof info) != sizeof info)
+                    if (error)
                         return;
-                    if (info.ssi_signo == SIGHUP) {
+                    if (::read(arrived.native_handle(), &info, sizeof info) != sizeof info)
+                        return await_signal();
+                    if (info.ssi_signo == SIGHUP && !draining) {
                         log::write(log::level::info, "app", "loading again");
                         loader.start();
-                        return await_signal();
+                    } else if (info.ssi_signo == SIGTERM || info.ssi_signo == SIGINT) {
+                        // The second one is from somebody who will not wait.
+                        log::write(log::level::info, "app", draining ? "ending at once" : "draining");
+                        server.drain(draining ? std::chrono::seconds(0) : config.graceful_timeout);
+                        for (const auto& socket : sockets)
+                            socket.remove_file();
+                        sockets.clear();
+                        draining = true;
                     }
-                    log::write(log::level::info, "app", "draining");
-                    server.drain(config.graceful_timeout);
+                    await_signal();
                 });
         };
         await_signal();
 
-        std::vector<listening_socket> sockets;
         for (const auto& where : config.bind)
             sockets.push_back(listen_on(where));
         for (const auto& socket : sockets) {
@@ -155,15 +142,14 @@ int serve(const configuration& found)
             std::cout << "cv-query ready on " << url_of(socket.where) << std::endl;
         }
         log::write(log::level::info, "app", "serving");
-        sockets.clear();
         context.run();
-        for (const auto& where : config.bind)
-            if (where.is_unix())
-                ::unlink(where.path.c_str());
-        access.flush();
+        access->flush();
         log::write(log::level::info, "app", "stopped");
         log::stop();
         return exit_code::ok;
+    } catch (const bad_setting& error) {
+        std::cerr << "cv-query: " << error.what() << '\n';
+        return exit_code::configuration;
     } catch (const std::exception& error) {
         std::cerr << "cv-query: " << error.what() << '\n';
         return exit_code::unavailable;

@@ -6,7 +6,9 @@
 
 #include <cerrno>
 #include <cstring>
+#include <fcntl.h>
 #include <filesystem>
+#include <sys/stat.h>
 #include <unistd.h>
 
 namespace cv {
@@ -26,6 +28,29 @@ MDB_txn* begin_read(MDB_env* env)
     return transaction;
 }
 
+/// Bytes up to the last page that the newest transaction may refer to.
+std::uint64_t used_size(MDB_env* env)
+{
+    MDB_envinfo info;
+    MDB_stat pages;
+    mdb_env_info(env, &info);
+    mdb_env_stat(env, &pages);
+    return (info.me_last_pgno + 1) * pages.ms_psize;
+}
+
+std::uint64_t file_size(MDB_env* env)
+{
+    int fd = -1;
+    struct stat status{};
+    mdb_env_get_fd(env, &fd);
+    return ::fstat(fd, &status) == 0 ? static_cast<std::uint64_t>(status.st_size) : 0;
+}
+
+std::string data_file(const std::string& folder)
+{
+    return folder + "/data.mdb";
+}
+
 struct cursor_closer
 {
     void operator()(MDB_cursor* cursor) const { mdb_cursor_close(cursor); }
@@ -43,8 +68,13 @@ cursor_ptr open_cursor(MDB_txn* transaction, MDB_dbi database)
 
 void check_lmdb(int code, const std::string& what)
 {
-    if (code != MDB_SUCCESS)
-        throw catalogue_error(what + ": " + (code > 0 ? errno_message(code) : mdb_strerror(code)));
+    if (code == MDB_SUCCESS)
+        return;
+    const auto words = what + ": " + (code > 0 ? errno_message(code) : mdb_strerror(code));
+    if (code == MDB_INVALID || code == MDB_CORRUPTED || code == MDB_PAGE_NOTFOUND ||
+        code == MDB_VERSION_MISMATCH || code == MDB_PANIC)
+        throw catalogue_damaged(words);
+    throw catalogue_error(words);
 }
 
 MDB_val as_value(std::string_view text)
@@ -54,9 +84,12 @@ MDB_val as_value(std::string_view text)
 
 environment_handles open_environment(const std::string& folder, bool writable)
 {
-    std::error_code ignored;
+    std::error_code error;
     if (writable)
-        std::filesystem::create_directories(folder, ignored);
+        std::filesystem::create_directories(folder, error);
+    if (error)
+        throw catalogue_error("cannot make the folder " + folder + ": " + error.message() +
+                              "; CV_STATE_DIR names it");
     MDB_env* raw = nullptr;
     check_lmdb(mdb_env_create(&raw), "cannot prepare the catalogue");
     environment_handles handles;
@@ -71,6 +104,9 @@ environment_handles open_environment(const std::string& folder, bool writable)
     if (::access((folder + "/lock.mdb").c_str(), W_OK) != 0)
         throw catalogue_error("cannot open the catalogue in " + folder + ": its lock.mdb must be writable (" +
                               errno_message(errno) + "); CV_STATE_DIR names the folder");
+
+    if (file_size(raw) < used_size(raw))
+        throw catalogue_damaged("the catalogue in " + folder + " has been cut off");
 
     MDB_txn* transaction = nullptr;
     check_lmdb(mdb_txn_begin(raw, nullptr, writable ? 0 : MDB_RDONLY, &transaction),
@@ -91,6 +127,23 @@ environment_handles open_environment(const std::string& folder, bool writable)
         mdb_txn_abort(transaction);
     check_lmdb(code, "cannot open the catalogue in " + folder);
     return handles;
+}
+
+void fill_catalogue_file(const environment_handles& handles)
+{
+    int fd = -1;
+    mdb_env_get_fd(handles.env.get(), &fd);
+    // Never shortens and never overwrites: another loader may have written more already.
+    const auto used = static_cast<off_t>(used_size(handles.env.get()));
+    if (const int error = ::posix_fallocate(fd, used - 1, 1); error != 0)
+        throw catalogue_error("cannot write the catalogue: " + errno_message(error));
+}
+
+void set_aside_catalogue(const std::string& folder)
+{
+    // The lock goes with it: closing the old one would take the new one's locks along.
+    for (const auto& name : {data_file(folder), folder + "/lock.mdb"})
+        ::rename(name.c_str(), (name + ".damaged").c_str());
 }
 
 std::string document_key(std::string_view person, language lang)
@@ -179,15 +232,44 @@ std::vector<named_reason> snapshot::reasons(MDB_dbi database) const
     MDB_val value{};
     for (int code = mdb_cursor_get(cursor.get(), &key, &value, MDB_FIRST); code == MDB_SUCCESS;
          code = mdb_cursor_get(cursor.get(), &key, &value, MDB_NEXT))
-        list.push_back({std::string(view(key)), std::string(view(value))});
+        list.push_back({printable(view(key)), std::string(view(value))});
     return list;
 }
 
-catalogue::catalogue(const std::string& folder) : handles_(open_environment(folder, false))
+catalogue::catalogue(const std::string& folder) : folder_(folder)
 {
+    open();
+}
+
+void catalogue::open()
+{
+    handles_ = open_environment(folder_, false);
+    struct stat status{};
+    int fd = -1;
+    mdb_env_get_fd(handles_.env.get(), &fd);
+    if (::fstat(fd, &status) == 0)
+        file_ = {status.st_dev, status.st_ino};
     auto* const transaction = begin_read(handles_.env.get());
     transaction_id_ = mdb_txn_id(transaction);
     current_ = std::make_shared<const snapshot>(handles_, transaction);
+}
+
+bool catalogue::follow()
+{
+    struct stat status{};
+    if (::stat(data_file(folder_).c_str(), &status) != 0)
+        return false;
+    if (file_ == std::pair(status.st_dev, status.st_ino))
+        return true;
+    try {
+        open();
+        log::write(log::level::warning, "catalogue", "the catalogue was replaced; the new one is served",
+                   {{"folder", folder_}});
+    } catch (const catalogue_error& error) {
+        log::write(log::level::error, "catalogue",
+                   "the new catalogue cannot be opened; the one before is kept", {{"reason", error.what()}});
+    }
+    return true;
 }
 
 const std::shared_ptr<const snapshot>& catalogue::current()

@@ -8,6 +8,8 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <sys/types.h>
+#include <utility>
 #include <vector>
 
 /// The compiled catalogue: an LMDB environment that the loader writes and workers map read-only.
@@ -20,7 +22,14 @@ public:
     using std::runtime_error::runtime_error;
 };
 
-/// Throws catalogue_error with `what` and LMDB's words unless `code` is MDB_SUCCESS.
+/// The catalogue's file is not what LMDB wrote. It is made from the CV files, so it can be made again.
+class catalogue_damaged : public catalogue_error
+{
+public:
+    using catalogue_error::catalogue_error;
+};
+
+/// Throws catalogue_error (or catalogue_damaged) with `what` and LMDB's words unless `code` is MDB_SUCCESS.
 void check_lmdb(int code, const std::string& what);
 
 inline std::string_view view(const MDB_val& value)
@@ -49,6 +58,12 @@ struct environment_handles
 /// Opens the environment in `folder`, making folder and databases when `writable`. One open a process at a
 /// time (LMDB's rule). Throws catalogue_error.
 environment_handles open_environment(const std::string& folder, bool writable);
+
+/// Lets the file reach to the last page in use, written or not, so that one that is shorter has been cut off.
+void fill_catalogue_file(const environment_handles& handles);
+
+/// Moves a damaged catalogue out of the way; what has it open goes on with it.
+void set_aside_catalogue(const std::string& folder);
 
 std::string document_key(std::string_view person, language lang);
 
@@ -132,7 +147,15 @@ public:
     /// generation that cannot be opened: the one before is kept.
     const std::shared_ptr<const snapshot>& current();
 
+    /// Follows a catalogue that has been replaced under the same name; false when there is none at that name
+    /// any more. Called now and then, for it asks the file system.
+    bool follow();
+
 private:
+    void open();
+
+    std::string folder_;
+    std::pair<dev_t, ino_t> file_;
     environment_handles handles_;
     std::shared_ptr<const snapshot> current_;
     std::size_t transaction_id_ = 0;

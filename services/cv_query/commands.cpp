@@ -2,6 +2,7 @@
 
 #include "base/clock.hpp"
 #include "base/file.hpp"
+#include "base/text.hpp"
 #include "cv_query/cv_files.hpp"
 
 #include <algorithm>
@@ -56,6 +57,8 @@ int run_load(const settings& config)
 {
     try {
         const auto report = load_catalogue(config.data_dir, config.state_dir, progress_line());
+        if (!report.rebuilt.empty())
+            std::cerr << "WARNING: " << report.rebuilt << '\n';
         for (const auto& row : report.refused)
             std::cerr << "refused: " << row.reason << '\n';
         for (const auto& row : report.mismatched)
@@ -66,7 +69,7 @@ int run_load(const settings& config)
         return report.refused.empty() && report.state.documents > 0 ? exit_code::ok : exit_code::bad_data;
     } catch (const catalogue_error& error) {
         std::cerr << "cv-query: " << error.what() << '\n';
-        return exit_code::bad_data;
+        return exit_code::unavailable;
     }
 }
 
@@ -89,19 +92,20 @@ int run_check(const settings& config, const std::vector<std::string>& files)
     }
     for (const auto& path : paths) {
         const auto name = path.filename().string();
-        const auto folder = open_folder(path.has_parent_path() ? path.parent_path().string() : ".");
+        const auto parent = path.has_parent_path() ? path.parent_path().string() : std::string(".");
+        const auto folder = open_folder(parent);
         std::string fault;
         if (!folder)
-            fault = path.string() + ": cannot be opened: " + errno_message(errno);
+            fault = printable(parent) + ": cannot be opened: " + errno_message(errno);
         else if (!identify(name))
-            fault =
-                name +
-                ": the name of a CV file is PERSON.json or PERSON_de.json, _en or _fa, with PERSON of 1 to "
-                "50 letters, digits and _";
+            fault = name_fault(name);
         else
             fault = check_file(folder.get(), name).fault;
         findings = findings || !fault.empty();
-        std::cout << (fault.empty() ? name + ": ok" : fault) << '\n';
+        // A fault begins with the name; the folder tells apart files that were given from several.
+        const bool elsewhere = !files.empty() && path.has_parent_path() && folder;
+        std::cout << (elsewhere ? printable(parent) + "/" : "")
+                  << (fault.empty() ? printable(name) + ": ok" : fault) << '\n';
     }
     if (files.empty()) {
         const auto folder = open_folder(config.data_dir + "/cvs");
@@ -120,6 +124,8 @@ int run_config(const configuration& config)
         std::cout << line << std::string(line.size() < 56 ? 56 - line.size() : 1, ' ') << "# "
                   << setting.source << (setting.row->unused.empty() ? "" : "; not in use yet") << '\n';
     }
+    for (const auto& line : config.warnings)
+        std::cerr << "cv-query: warning: " << line << '\n';
     for (const auto& line : config.problems)
         std::cerr << "cv-query: " << line << '\n';
     if (config.problems.empty()) // a wrong CV_ENV would make others look missing

@@ -14,6 +14,15 @@ std::optional<std::size_t> index_of(const Names& names, std::string_view text)
     return static_cast<std::size_t>(found - names.begin());
 }
 
+constexpr std::size_t suffix_size = 3; ///< of `_de`
+
+std::optional<language> language_suffix(std::string_view stem)
+{
+    if (stem.size() < suffix_size || stem[stem.size() - suffix_size] != '_')
+        return std::nullopt;
+    return language_from(stem.substr(stem.size() - suffix_size + 1));
+}
+
 } // namespace
 
 std::optional<language> language_from(std::string_view text)
@@ -50,16 +59,12 @@ std::optional<file_identity> identify(std::string_view file_name)
         return std::nullopt;
     auto stem = file_name.substr(0, file_name.size() - extension.size());
     file_identity identity;
-    for (std::size_t i = 0; i < language_count; ++i) {
-        const auto suffix = "_" + std::string(language_names[i]);
-        if (stem.ends_with(suffix)) {
-            stem.remove_suffix(suffix.size());
-            identity.lang = static_cast<language>(i);
-            identity.suffixed = true;
-            break;
-        }
+    if (const auto lang = language_suffix(stem)) {
+        stem.remove_suffix(suffix_size);
+        identity.lang = *lang;
+        identity.suffixed = true;
     }
-    if (!is_person(stem))
+    if (!is_person(stem) || language_suffix(stem))
         return std::nullopt;
     identity.person = stem;
     return identity;

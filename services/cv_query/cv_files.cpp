@@ -4,19 +4,30 @@
 #include "base/file.hpp"
 #include "base/text.hpp"
 
+#include <algorithm>
 #include <cerrno>
 #include <dirent.h>
 #include <fcntl.h>
 #include <sys/stat.h>
 
 namespace cv {
+namespace {
+
+/// Whether a fault has to do with the machine rather than with the file.
+bool is_passing(int code)
+{
+    return code == EIO || code == EMFILE || code == ENFILE || code == ENOMEM || code == EINTR;
+}
+
+} // namespace
 
 checked_file check_file(int folder, const std::string& name)
 {
     checked_file result;
-    const auto refuse = [&](const std::string& reason) { result.fault = name + ": " + reason; };
+    const auto refuse = [&](const std::string& reason) { result.fault = printable(name) + ": " + reason; };
     const auto fd = open_beneath(folder, name.c_str());
     if (!fd) {
+        result.passing = is_passing(errno);
         refuse(errno == EXDEV || errno == ELOOP ? "leads out of its folder, which is not followed"
                                                 : "cannot be opened: " + errno_message(errno));
         return result;
@@ -27,28 +38,22 @@ checked_file check_file(int folder, const std::string& name)
         return result;
     }
     if (!read_all(fd.get(), largest_document, result.content)) {
+        result.passing = is_passing(errno);
         refuse(errno == EFBIG ? "larger than " + std::to_string(largest_document) + " bytes"
                               : "cannot be read: " + errno_message(errno));
         return result;
     }
     result.read = true;
     if (const auto error = compile_document(result.content, result.document))
-        result.fault = to_string(*error, name);
+        result.fault = to_string(*error, printable(name));
     return result;
 }
 
-std::vector<named_reason> check_locked_files(int folder)
+std::string name_fault(const std::string& name)
 {
-    std::vector<named_reason> found;
-    for (const auto& [name, expected] : read_checksums(folder)) {
-        std::string content;
-        const auto fd = open_beneath(folder, name.c_str());
-        const bool read = fd && read_all(fd.get(), largest_document, content);
-        if (auto reason = checksum_mismatch(name, expected, read ? to_hex(sha256({content})) : "");
-            !reason.empty())
-            found.push_back({name, std::move(reason)});
-    }
-    return found;
+    return printable(name) +
+           ": the name of a CV file is PERSON.json or PERSON_de.json, _en or _fa, with PERSON of 1 "
+           "to 50 letters, digits and _ that does not end so itself";
 }
 
 std::set<std::string> list_cv_files(int folder)
@@ -66,25 +71,64 @@ std::set<std::string> list_cv_files(int folder)
     return names;
 }
 
-std::map<std::string, std::string> read_checksums(int folder)
+checksum_list read_checksums(int folder)
 {
     constexpr std::size_t digits = 64;
+    constexpr std::size_t longest_name = 255;
+    const std::string list = "SHA256SUMS";
+    checksum_list result;
     std::string sums;
-    const auto fd = open_beneath(folder, "SHA256SUMS");
-    if (!fd || !read_all(fd.get(), largest_document, sums))
-        return {};
-    std::map<std::string, std::string> lines;
-    for (const auto line : split_list(sums, '\n'))
-        if (line.size() > digits + 2)
-            lines.emplace(trim(line.substr(digits + 2)), to_lower(line.substr(0, digits)));
-    return lines;
+    const auto fd = open_beneath(folder, list.c_str());
+    if (!fd && errno == ENOENT)
+        return result;
+    if (!fd || !read_all(fd.get(), largest_document, sums)) {
+        result.faults.push_back({list, list + ": cannot be read: " + errno_message(errno)});
+        return result;
+    }
+    std::size_t number = 0;
+    for (std::string_view rest = sums; !rest.empty();) {
+        const auto end = rest.find('\n');
+        const auto line = trim(rest.substr(0, end));
+        rest.remove_prefix(end == rest.npos ? rest.size() : end + 1);
+        ++number;
+        if (line.empty() || line.starts_with('#'))
+            continue;
+        // `DIGEST  NAME`, or `DIGEST *NAME` for a file read as binary; `sha256sum ./*.json` writes `./NAME`.
+        auto name = line.substr(std::min(digits + 2, line.size()));
+        if (name.starts_with("./"))
+            name.remove_prefix(2);
+        if (name.empty() || name.size() > longest_name || name.find('/') != name.npos ||
+            line.find_first_not_of("0123456789abcdefABCDEF") != digits)
+            result.faults.push_back({list, list + ":" + std::to_string(number) +
+                                               ": not a line of sha256sum for a file of this folder"});
+        else
+            result.digests.emplace(name, to_lower(line.substr(0, digits)));
+    }
+    return result;
+}
+
+std::string digest_of(int folder, const std::string& name)
+{
+    std::string content;
+    const auto fd = open_beneath(folder, name.c_str());
+    return fd && read_all(fd.get(), largest_document, content) ? to_hex(sha256({content})) : "";
 }
 
 std::string checksum_mismatch(const std::string& name, const std::string& expected, const std::string& digest)
 {
     if (digest.empty())
-        return name + ": SHA256SUMS lists it, but it is not there";
-    return digest == expected ? "" : name + ": does not match its line in SHA256SUMS";
+        return printable(name) + ": SHA256SUMS lists it, but it is not there or cannot be read";
+    return digest == expected ? "" : printable(name) + ": does not match its line in SHA256SUMS";
+}
+
+std::vector<named_reason> check_locked_files(int folder)
+{
+    auto list = read_checksums(folder);
+    auto found = std::move(list.faults);
+    for (const auto& [name, expected] : list.digests)
+        if (auto reason = checksum_mismatch(name, expected, digest_of(folder, name)); !reason.empty())
+            found.push_back({name, std::move(reason)});
+    return found;
 }
 
 } // namespace cv

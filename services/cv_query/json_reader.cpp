@@ -107,7 +107,8 @@ void json_reader::read_escape(std::string& decoded)
     }
     if (c != 'u') {
         offset_ = begin;
-        fail("an unknown escape; the known ones are \\\" \\\\ \\/ \\b \\f \\n \\r \\t and \\u with four digits");
+        fail("an unknown escape; the known ones are \\\" \\\\ \\/ \\b \\f \\n \\r \\t and \\u with four "
+             "digits");
     }
     std::uint32_t code = read_hex4();
     if (code >= 0xdc00 && code < 0xe000) {

@@ -220,15 +220,14 @@ private:
         const auto identity = identify(name);
         if (!identity) {
             note(name, {}, file_state::refused);
-            put(handles_.refused, name,
-                name + ": the name of a CV file is PERSON.json or PERSON_de.json, "
-                       "_en or _fa, with PERSON of 1 to 50 letters, digits and _");
+            put(handles_.refused, name, name_fault(name));
             return;
         }
         if (identity->suffixed && identity->lang == language::en && names.contains(twin(*identity))) {
             note(name, {}, file_state::shadowed);
             erase(handles_.refused, name);
-            put(handles_.shadowed, name, name + ": not served, because " + twin(*identity) + " is there");
+            put(handles_.shadowed, name,
+                printable(name) + ": not served, because " + twin(*identity) + " is there");
             return;
         }
         erase(handles_.shadowed, name);
@@ -254,6 +253,8 @@ private:
         auto checked = check_file(folder_.get(), name);
         if (checked.read)
             now.digest = sha256({checked.content});
+        if (checked.passing)
+            now.size = -1; // so that the next load looks again
         if (!checked.fault.empty()) {
             note(name, now, file_state::refused);
             put(handles_.refused, name, checked.fault);
@@ -312,14 +313,17 @@ private:
     {
         clear(handles_.mismatched);
         const auto locked = read_checksums(folder_.get());
-        state_.listed = static_cast<std::uint32_t>(locked.size());
-        for (const auto& [name, expected] : locked) {
+        state_.listed = static_cast<std::uint32_t>(locked.digests.size());
+        for (const auto& [name, reason] : locked.faults)
+            put(handles_.mismatched, name, reason);
+        for (const auto& [name, expected] : locked.digests) {
             const auto stored = get(handles_.files, name);
             file_record record;
             if (stored && stored->size() == sizeof record)
                 std::memcpy(&record, stored->data(), sizeof record);
-            if (auto reason = checksum_mismatch(name, expected, stored ? to_hex(record.digest) : "");
-                !reason.empty())
+            const auto digest =
+                record.digest == sha256_digest{} ? digest_of(folder_.get(), name) : to_hex(record.digest);
+            if (const auto reason = checksum_mismatch(name, expected, digest); !reason.empty())
                 put(handles_.mismatched, name, reason);
         }
     }
@@ -344,7 +348,7 @@ private:
     {
         std::vector<named_reason> list;
         for (const auto& [name, reason] : rows)
-            list.push_back({name, reason});
+            list.push_back({printable(name), reason});
         return list;
     }
 
@@ -368,6 +372,7 @@ private:
         // Committed even without a new generation: what is known of the files may have moved on. An empty
         // transaction writes nothing.
         check_lmdb(mdb_txn_commit(std::exchange(transaction_, nullptr)), "cannot write the catalogue");
+        fill_catalogue_file(handles_);
     }
 
     struct problems
@@ -393,7 +398,14 @@ load_report load_catalogue(const std::string& data_folder, const std::string& st
                            const load_progress& progress)
 {
     const auto start = monotonic::now();
-    auto report = load(data_folder, state_folder).run(progress);
+    load_report report;
+    try {
+        report = load(data_folder, state_folder).run(progress);
+    } catch (const catalogue_damaged& damage) {
+        set_aside_catalogue(state_folder);
+        report = load(data_folder, state_folder).run(progress);
+        report.rebuilt = std::string(damage.what()) + "; it has been set aside and built anew";
+    }
     report.duration = std::chrono::duration_cast<std::chrono::milliseconds>(monotonic::now() - start);
     return report;
 }

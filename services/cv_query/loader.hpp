@@ -19,6 +19,7 @@ struct load_report
     std::vector<named_reason> mismatched; ///< files that do not match SHA256SUMS
     std::vector<named_reason> shadowed;   ///< PERSON_en.json beside PERSON.json
     catalogue_state state;                ///< of the catalogue after the load
+    std::string rebuilt;                  ///< why the catalogue had to be built from nothing; mostly empty
     bool changed = false;                 ///< there is a new generation
     std::chrono::milliseconds duration{};
 };

@@ -2,22 +2,35 @@
 
 #include "base/text.hpp"
 
+#include <cerrno>
 #include <fcntl.h>
+#include <stdexcept>
 #include <sys/stat.h>
 
 namespace cv {
 namespace {
+
+/// What errno says of a file that could not be opened: that there is none that may be served, or else, by
+/// throwing, that something is wrong here which no client can help.
+std::optional<media_file> absent(const std::string& path)
+{
+    if (errno == ENOENT || errno == ENOTDIR || errno == ELOOP || errno == EXDEV || errno == ENXIO)
+        return std::nullopt;
+    throw std::runtime_error("cannot open " + path + ": " + errno_message(errno));
+}
 
 std::optional<media_file> open_media(const std::string& folder, const std::string& name,
                                      std::string_view type)
 {
     const auto root = open_folder(folder);
     if (!root)
-        return std::nullopt;
+        return absent(folder);
     media_file result;
     result.file = open_beneath(root.get(), name.c_str());
+    if (!result.file)
+        return absent(folder + "/" + name);
     struct stat status{};
-    if (!result.file || ::fstat(result.file.get(), &status) != 0 || !S_ISREG(status.st_mode))
+    if (::fstat(result.file.get(), &status) != 0 || !S_ISREG(status.st_mode))
         return std::nullopt;
     result.size = static_cast<std::uint64_t>(status.st_size);
     result.content_type = type;

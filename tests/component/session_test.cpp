@@ -184,6 +184,47 @@ TEST_CASE("draining answers what is under way and ends what is idle")
     CHECK_THROWS(client(server.port()));
 }
 
+TEST_CASE("an answer that was under way when draining began does not keep its connection for long")
+{
+    http::server_options options;
+    options.linger = 1s;
+    running_server server(routes(), options);
+    client peer(server.port(), 4096);
+    peer.send(get(GENERATE("/large", "/file")));
+    const auto deadline = monotonic::now() + 10s;
+    while (server.counters().open.get() < 1 && monotonic::now() < deadline)
+        std::this_thread::sleep_for(1ms);
+    server.drain(60s);
+    CHECK(peer.read().status == 200);
+    CHECK(peer.at_end());
+    CHECK(server.join()); // within ten seconds, not sixty
+}
+
+TEST_CASE("one client with much to ask does not keep another waiting")
+{
+    constexpr int many = 600;
+    auto table = routes();
+    table.push_back({"/slow", [](const http::request&, http::response& out) {
+                         const auto end = monotonic::now() + 1ms;
+                         while (monotonic::now() < end) {
+                         }
+                         out.text = "slow";
+                     }});
+    running_server server(std::move(table));
+    client greedy(server.port());
+    client modest(server.port());
+    std::string all;
+    for (int i = 0; i < many; ++i)
+        all += get("/slow");
+    greedy.send(all);
+    CHECK(greedy.read().body == "slow");
+    modest.send(get("/small"));
+    CHECK(modest.read().body == "small");
+    CHECK(server.counters().requests[5][1].get() < many);
+    for (int i = 1; i < many; ++i)
+        REQUIRE(greedy.read().body == "slow");
+}
+
 TEST_CASE("draining does not wait for ever")
 {
     running_server server(routes());

@@ -1,4 +1,5 @@
 """Fixtures: one default service for the session, and a factory for others."""
+import shutil
 from contextlib import ExitStack
 
 import pytest
@@ -10,6 +11,14 @@ from service import ORIGINS, PROGRAM, running, sample_data, write_cvs
 def pytest_report_header():
     """Says which program is tested."""
     return f"program: {PROGRAM}"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def leave_nothing(request, tmp_path_factory):
+    """The folders of a run in which all went well are of no use."""
+    yield
+    if not request.session.testsfailed:
+        shutil.rmtree(tmp_path_factory.getbasetemp(), ignore_errors=True)
 
 
 @pytest.fixture(scope="session")

@@ -246,4 +246,29 @@ def test_load_without_any_good_file(tmp_path):
     make_folders(tmp_path)
     assert run_program(tmp_path, "load").returncode == 65
     shutil.rmtree(environment(tmp_path, {})["CV_DATA_DIR"])
-    assert run_program(tmp_path, "load").returncode == 65
+    assert run_program(tmp_path, "load").returncode == 69
+
+
+def test_names_that_are_no_text(start_service):
+    """A name of any bytes is shown escaped, in the report, by `load` and by `check`, and forges no line."""
+    service = start_service()
+    folder = os.fsencode(service.data / "cvs")
+    for name in (b"\xff\xfe.json", b"a\nb: ok.json"):
+        with open(folder + b"/" + name, "wb") as file:
+            file.write(cv("Nobody"))
+    finished = service.load()
+    assert finished.returncode == 65
+    check = ask(service, "/api/v1/health/").json()["checks"]["cv_data"]
+    assert {row["file"] for row in check["rejected"]} == {r"\xff\xfe.json", r"a\x0ab: ok.json"}
+    checked = run_program(service.folder, "check")
+    for told in (finished.stderr, checked.stdout):
+        assert r"\xff\xfe.json: " in told and r"a\x0ab: ok.json: the name" in told and "\nb: ok" not in told
+
+
+def test_a_person_named_like_a_language(start_service):
+    """No person's name ends so: `x_de_en.json` is nobody's, not person x_de's, nor does it hide `x_de.json`."""
+    service = start_service(cvs={"x.json": cv("X"), "x_de.json": cv("X auf Deutsch"), "x_de_en.json": cv("?")})
+    assert ask(service, "/api/v1/cvs/").json() == {"cvs": ["x"]}
+    assert ask(service, "/api/v1/cvs/x/?lang=de").json()["basics"][0]["fname"] == "X auf Deutsch"
+    check = ask(service, "/api/v1/health/").json()["checks"]["cv_data"]
+    assert [row["file"] for row in check["rejected"]] == ["x_de_en.json"] and check["shadowed"] == []

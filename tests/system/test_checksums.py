@@ -92,3 +92,34 @@ def test_the_sample_changed_by_one_byte(tmp_path):
         finished = run_program(tmp_path, command)
         assert "ramin.json" in finished.stdout + finished.stderr, command
     assert finished.returncode == 1
+
+
+def test_forms_of_a_line(start_service):
+    """`./NAME` and `*NAME` are the same file; a listed file that is shadowed or ill-named is compared all the same."""
+    cvs = {**SMALL, "mina_en.json": cv("Hidden"), "ill named.json": cv("Ill")}
+    digests = sums({"./mina.json": cvs["mina.json"], **{name: cvs[name] for name in ("mina_en.json", "ill named.json")}})
+    digests += sums({"*omid.json": cvs["omid.json"]}).replace(b"  *", b" *")
+    service = start_service(cvs={**cvs, "SHA256SUMS": digests})
+    locked = cv_data(service)[2]["locked_files"]
+    assert (locked["listed"], locked["mismatched"]) == (4, [])
+    assert "SHA256SUMS" not in run_program(service.folder, "check").stdout
+
+
+@pytest.mark.parametrize("line", [b"0" * 64 + b"  " + b"n" * 600, b"0" * 64, b"no digest at all, only words",
+                                  b"0" * 64 + b"  ../outside.json", b"g" * 64 + b"  mina.json"])
+def test_lines_that_are_none(start_service, line):
+    """Told with their number; everything is loaded all the same."""
+    service = start_service(cvs={**SMALL, "SHA256SUMS": sums(SMALL) + line + b"\n"})
+    status, overall, check = cv_data(service)
+    assert (status, overall) == (200, "degraded") and check["cvs"] == len(SMALL)
+    assert f"SHA256SUMS:{len(SMALL) + 1}: " in json.dumps(check["locked_files"])
+    checked = run_program(service.folder, "check")
+    assert checked.returncode == 1 and f"SHA256SUMS:{len(SMALL) + 1}: " in checked.stdout
+
+
+def test_a_list_that_cannot_be_read(start_service):
+    """No reason to take the files for good."""
+    service = start_service(cvs=SMALL)
+    (service.data / "cvs/SHA256SUMS").mkdir()
+    service.load()
+    assert "SHA256SUMS: cannot be read" in json.dumps(cv_data(service)[2]["locked_files"])

@@ -20,7 +20,7 @@ PRODUCTION = {"CV_ENV": "production", "SECRET_KEY": GOOD_KEY, "ALLOWED_HOSTS": "
 BAD_SETTINGS = [
     ("CV_ENV", "staging", "production.*development.*testing"), ("DEBUG", "maybe", "true|false"),
     ("ALLOWED_HOSTS", "https://cv.example.org", "host|name"), ("ALLOWED_HOSTS", "cv example", "host|name"),
-    ("ALLOWED_HOSTS", "cv.example.org/x", "host|name"), ("ALLOWED_HOSTS", "cv.example.org:443", "host|name"),
+    ("ALLOWED_HOSTS", "cv.example.org/x", "host|name"), ("ALLOWED_HOSTS", " , ", "host|name"), ("ALLOWED_HOSTS", "cv.example.org:443", "host|name"),
     ("CORS_ALLOWED_ORIGINS", "app.example.org", "origin|https"),
     ("CORS_ALLOWED_ORIGINS", "https://app.example.org/x", "origin|https"),
     ("CORS_ALLOWED_ORIGINS", "ftp://app.example.org", "origin|https"),
