@@ -2,6 +2,9 @@
 
 #include "base/text.hpp"
 
+#include <algorithm>
+#include <charconv>
+#include <cstring>
 #include <unistd.h>
 
 namespace cv {
@@ -9,50 +12,107 @@ namespace {
 
 constexpr std::size_t batch = 16 * 1024; // larger ones are slower: they leave the nearer caches
 constexpr std::size_t longest_target = 4094;
-// Every byte of a target may need six (\u00XX) in a line; the rest of a line is short.
-constexpr std::size_t longest_line = 6 * longest_target + 512;
+// The target, and what else comes from outside: an id of 64 bytes, a method of 32, a client of 17.
+constexpr std::size_t longest_line = json_string_room(longest_target) + json_string_room(64 + 32 + 17) + 512;
+
+/// A line in the making, where longest_line is free. Its pieces are put one behind the other without asking
+/// for room: each request pays for a line.
+class line
+{
+public:
+    explicit line(char* at) : at_(at) {}
+
+    template <std::size_t Size>
+    void literal(const char (&text)[Size])
+    {
+        std::memcpy(at_, text, Size - 1);
+        at_ += Size - 1;
+    }
+    void plain(std::string_view text) { at_ = std::copy_n(text.data(), text.size(), at_); }
+    void quoted(std::string_view text) { at_ = write_json_string(at_, text); }
+    void value(std::string_view text)
+    {
+        if (log::is_plain(text))
+            plain(text);
+        else
+            quoted(text);
+    }
+    void number(std::uint64_t value) { at_ = std::to_chars(at_, at_ + 20, value).ptr; }
+    /// With three decimals.
+    void milliseconds(std::chrono::microseconds duration)
+    {
+        const auto microseconds = static_cast<std::uint64_t>(duration.count());
+        number(microseconds / 1000);
+        *at_++ = '.';
+        for (std::uint64_t rest = microseconds % 1000, unit = 100; unit > 0; rest %= unit, unit /= 10)
+            *at_++ = static_cast<char>('0' + rest / unit);
+    }
+    const char* end() const { return at_; }
+
+private:
+    char* at_;
+};
 
 } // namespace
 
 access_log::access_log(const std::string& target, log::format style)
-    : file_(target, STDOUT_FILENO), style_(style)
+    : file_(target, STDOUT_FILENO), style_(style), buffer_(std::make_unique<char[]>(batch + longest_line))
 {
-    buffer_.reserve(batch + longest_line);
 }
 
 void access_log::write(const access_entry& entry)
 {
     if (!file_.on())
         return;
-    if (buffer_.size() > batch)
+    if (size_ > batch)
         flush();
-    char status[8];
-    char bytes[24];
-    char milliseconds[32];
-    const auto text = [](char* buffer, std::size_t size, auto value) {
-        return std::string_view(buffer, std::to_chars(buffer, buffer + size, value).ptr);
-    };
-    const auto whole = static_cast<std::uint64_t>(entry.duration.count());
-    auto* end = std::to_chars(milliseconds, milliseconds + 20, whole / 1000).ptr;
-    *end++ = '.';
-    for (std::uint64_t rest = whole % 1000, unit = 100; unit > 0; rest %= unit, unit /= 10)
-        *end++ = static_cast<char>('0' + rest / unit);
-    log::append_line(buffer_, style_, entry.time, log::level::info, "access", {},
-                     {{"request_id", entry.request_id},
-                      {"client", entry.client},
-                      {"method", entry.method},
-                      {"target", entry.target.substr(0, longest_target)}},
-                     {{"status", text(status, sizeof status, entry.status)},
-                      {"bytes", text(bytes, sizeof bytes, entry.bytes)},
-                      {"ms", {milliseconds, static_cast<std::size_t>(end - milliseconds)}}});
+    line out(buffer_.get() + size_);
+    if (style_ == log::format::json) {
+        out.literal("{\"level\":\"INFO\",\"time\":\"");
+        out.plain(precise_timestamp(entry.time));
+        out.literal("\",\"module\":\"access\",\"request_id\":");
+        out.quoted(entry.request_id);
+        out.literal(",\"client\":");
+        out.quoted(entry.client);
+        out.literal(",\"method\":");
+        out.quoted(entry.method);
+        out.literal(",\"target\":");
+        out.quoted(entry.target.substr(0, longest_target));
+        out.literal(",\"status\":");
+        out.number(entry.status);
+        out.literal(",\"bytes\":");
+        out.number(entry.bytes);
+        out.literal(",\"ms\":");
+        out.milliseconds(entry.duration);
+        out.literal("}\n");
+    } else {
+        out.literal("INFO ");
+        out.plain(precise_timestamp(entry.time));
+        out.literal(" access request_id=");
+        out.value(entry.request_id);
+        out.literal(" client=");
+        out.value(entry.client);
+        out.literal(" method=");
+        out.value(entry.method);
+        out.literal(" target=");
+        out.value(entry.target.substr(0, longest_target));
+        out.literal(" status=");
+        out.number(entry.status);
+        out.literal(" bytes=");
+        out.number(entry.bytes);
+        out.literal(" ms=");
+        out.milliseconds(entry.duration);
+        out.literal("\n");
+    }
+    size_ = static_cast<std::size_t>(out.end() - buffer_.get());
 }
 
 void access_log::flush()
 {
-    if (buffer_.empty())
+    if (size_ == 0)
         return;
-    file_.write(buffer_);
-    buffer_.clear();
+    file_.write({buffer_.get(), size_});
+    size_ = 0;
 }
 
 } // namespace cv

@@ -28,7 +28,7 @@ void put2(char* p, int value)
 
 } // namespace
 
-void append_timestamp(std::string& out, std::chrono::system_clock::time_point now)
+std::string_view precise_timestamp(std::chrono::system_clock::time_point now)
 {
     // The calendar part changes once a second; a log line is written a hundred thousand times in it.
     thread_local std::int64_t second = -1;
@@ -48,13 +48,13 @@ void append_timestamp(std::string& out, std::chrono::system_clock::time_point no
     const int rest = static_cast<int>(milliseconds % 1000);
     text[20] = static_cast<char>('0' + rest / 100);
     put2(text + 21, rest % 100);
-    out.append(text, sizeof text - 1);
+    static_assert(sizeof text - 1 == precise_timestamp_size);
+    return {text, precise_timestamp_size};
 }
 
 std::string timestamp(std::chrono::system_clock::time_point now)
 {
-    std::string text;
-    append_timestamp(text, now);
+    std::string text(precise_timestamp(now));
     return text.replace(text.size() - 5, 5, "Z");
 }
 

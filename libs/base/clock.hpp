@@ -9,8 +9,10 @@ namespace cv {
 /// The clock for deadlines and durations: it is never set, so moving the wall clock times nothing out.
 using monotonic = std::chrono::steady_clock;
 
-/// Appends the wall-clock time `now` as RFC 3339 in UTC with milliseconds: 2026-01-15T10:30:00.123Z.
-void append_timestamp(std::string& out, std::chrono::system_clock::time_point now);
+/// The wall-clock time `now` as RFC 3339 in UTC with milliseconds: 2026-01-15T10:30:00.123Z. The view is
+/// valid until the thread's next call.
+std::string_view precise_timestamp(std::chrono::system_clock::time_point now);
+inline constexpr std::size_t precise_timestamp_size = 24;
 
 /// RFC 3339 in UTC with whole seconds: 2026-01-15T10:30:00Z.
 std::string timestamp(std::chrono::system_clock::time_point now);

@@ -60,15 +60,62 @@ constexpr std::array<bool, 256> classify_plain()
     return table;
 }
 
-/// Whether a value can stand in a line without quotes.
-bool is_plain(std::string_view text)
+/// Appends one whole line with its line feed.
+void append_line(std::string& out, format style, std::chrono::system_clock::time_point now, level value,
+                 std::string_view module, std::string_view message, std::initializer_list<field> fields)
 {
-    static constexpr auto plain = classify_plain();
-    return !text.empty() &&
-           std::all_of(text.begin(), text.end(), [](char c) { return plain[static_cast<unsigned char>(c)]; });
+    if (style == format::json) {
+        out += "{\"level\":\"";
+        out += name(value);
+        out += "\",\"time\":\"";
+        out += precise_timestamp(now);
+        out += "\",\"module\":\"";
+        out += module;
+        out += '"';
+        if (!message.empty()) {
+            out += ",\"message\":";
+            append_json_string(out, message);
+        }
+        for (const auto& [key, text] : fields) {
+            out += ",\"";
+            out += key;
+            out += "\":";
+            append_json_string(out, text);
+        }
+        out += "}\n";
+        return;
+    }
+    out += name(value);
+    out += ' ';
+    out += precise_timestamp(now);
+    out += ' ';
+    out += module;
+    if (!message.empty()) {
+        out += ' ';
+        // A message of ours has no control bytes; one that quotes a library might.
+        for (const char c : message)
+            out += static_cast<unsigned char>(c) < 0x20 ? ' ' : c;
+    }
+    for (const auto& [key, text] : fields) {
+        out += ' ';
+        out += key;
+        out += '=';
+        if (is_plain(text))
+            out += text;
+        else
+            append_json_string(out, text);
+    }
+    out += '\n';
 }
 
 } // namespace
+
+bool is_plain(std::string_view value)
+{
+    static constexpr auto plain = classify_plain();
+    return !value.empty() &&
+           std::all_of(value.begin(), value.end(), [](char c) { return plain[static_cast<unsigned char>(c)]; });
+}
 
 std::string_view name(level value)
 {
@@ -124,66 +171,6 @@ std::uint64_t dropped()
 {
     const auto& target = current().target;
     return target ? target->locked_backend()->dropped() : 0;
-}
-
-void append_line(std::string& out, format style, std::chrono::system_clock::time_point now, level value,
-                 std::string_view module, std::string_view message, std::initializer_list<field> fields,
-                 std::initializer_list<field> numbers)
-{
-    if (style == format::json) {
-        out += "{\"level\":\"";
-        out += name(value);
-        out += "\",\"time\":\"";
-        append_timestamp(out, now);
-        out += "\",\"module\":\"";
-        out += module;
-        out += '"';
-        if (!message.empty()) {
-            out += ",\"message\":";
-            append_json_string(out, message);
-        }
-        for (const auto& [key, text] : fields) {
-            out += ",\"";
-            out += key;
-            out += "\":";
-            append_json_string(out, text);
-        }
-        for (const auto& [key, text] : numbers) {
-            out += ",\"";
-            out += key;
-            out += "\":";
-            out += text;
-        }
-        out += "}\n";
-        return;
-    }
-    out += name(value);
-    out += ' ';
-    append_timestamp(out, now);
-    out += ' ';
-    out += module;
-    if (!message.empty()) {
-        out += ' ';
-        // A message of ours has no control bytes; one that quotes a library might.
-        for (const char c : message)
-            out += static_cast<unsigned char>(c) < 0x20 ? ' ' : c;
-    }
-    for (const auto& [key, text] : fields) {
-        out += ' ';
-        out += key;
-        out += '=';
-        if (is_plain(text))
-            out += text;
-        else
-            append_json_string(out, text);
-    }
-    for (const auto& [key, text] : numbers) {
-        out += ' ';
-        out += key;
-        out += '=';
-        out += text;
-    }
-    out += '\n';
 }
 
 } // namespace cv::log

@@ -1,5 +1,4 @@
 #pragma once
-#include <chrono>
 #include <cstdint>
 #include <initializer_list>
 #include <optional>
@@ -57,9 +56,7 @@ void write(level value, std::string_view module, std::string_view message,
 /// Lines dropped because the target did not take them.
 std::uint64_t dropped();
 
-/// Appends one whole line with its line feed: what both logs look like. `number` fields go unquoted.
-void append_line(std::string& out, format style, std::chrono::system_clock::time_point now, level value,
-                 std::string_view module, std::string_view message, std::initializer_list<field> fields,
-                 std::initializer_list<field> numbers = {});
+/// Whether a value stands in a verbose line as it is; others are quoted as JSON strings.
+bool is_plain(std::string_view value);
 
 } // namespace cv::log

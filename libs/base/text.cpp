@@ -131,33 +131,37 @@ std::string printable(std::string_view text)
     return out;
 }
 
-void append_json_string(std::string& out, std::string_view text)
+char* write_json_string(char* to, std::string_view text)
 {
     const auto* p = reinterpret_cast<const unsigned char*>(text.data());
-    const auto is_plain = [](unsigned char c) { return c >= 0x20 && c < 0x7f && c != '"' && c != '\\'; };
-    out.push_back('"');
+    *to++ = '"';
     for (std::size_t i = 0; i < text.size();) {
-        auto end = i;
-        while (end < text.size() && is_plain(p[end]))
-            ++end;
-        out.append(text.substr(i, end - i));
-        if (i = end; i == text.size())
-            break;
         const auto c = p[i];
         const auto length = sequence_length(p + i, text.size() - i);
         if (c == '"' || c == '\\') {
-            out.push_back('\\');
-            out.push_back(text[i]);
-        } else if (c < 0x80) {
-            out.append("\\u00");
-            out.push_back(hex_digits[c >> 4]);
-            out.push_back(hex_digits[c & 15]);
+            *to++ = '\\';
+            *to++ = text[i];
+        } else if (c < 0x20 || c == 0x7f) {
+            to = std::copy_n("\\u00", 4, to);
+            *to++ = hex_digits[c >> 4];
+            *to++ = hex_digits[c & 15];
+        } else if (length == 0) {
+            to = std::copy_n("\\ufffd", 6, to);
         } else {
-            out.append(length > 0 ? text.substr(i, length) : "\\ufffd");
+            to = std::copy_n(text.data() + i, length, to);
         }
         i += std::max<std::size_t>(length, 1);
     }
-    out.push_back('"');
+    *to++ = '"';
+    return to;
+}
+
+void append_json_string(std::string& out, std::string_view text)
+{
+    const auto begin = out.size();
+    out.resize(begin + json_string_room(text.size()));
+    const auto* const end = write_json_string(out.data() + begin, text);
+    out.resize(static_cast<std::size_t>(end - out.data()));
 }
 
 void append_hex(std::string& out, std::span<const std::uint8_t> bytes)

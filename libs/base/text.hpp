@@ -33,6 +33,15 @@ bool has_control_character(std::string_view text);
 /// `text` fit to be shown: control bytes and what is not UTF-8 as `\xNN`.
 std::string printable(std::string_view text);
 
+/// What a text of so many bytes may need as a JSON string.
+constexpr std::size_t json_string_room(std::size_t size)
+{
+    return 6 * size + 2;
+}
+
+/// Writes `text` as append_json_string does, to where json_string_room is; the end of what it wrote.
+char* write_json_string(char* to, std::string_view text);
+
 /// Appends `text` as a JSON string with its quotes (RFC 8259): escapes `"`, `\` and control bytes only;
 /// what is not UTF-8 becomes U+FFFD.
 void append_json_string(std::string& out, std::string_view text);

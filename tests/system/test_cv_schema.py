@@ -205,7 +205,7 @@ def test_faults_of_the_file(tmp_path):
     (tmp_path / "latin.json").write_bytes(latin)
     for name, message in (
             ("a-b.json", "the name of a CV file is PERSON.json or PERSON_de.json, _en or _fa, "
-                         "with PERSON of 1 to 50 letters, digits and _"),
+                         "with PERSON of 1 to 50 letters, digits and _ that does not end so itself"),
             ("folder.json", "not a regular file"), ("latin.json", "not UTF-8")):
         result = run_program(tmp_path, "check", name)
         assert result.returncode == 1
