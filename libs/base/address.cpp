@@ -6,6 +6,7 @@
 #include <arpa/inet.h>
 #include <cstring>
 #include <netinet/in.h>
+#include <sys/un.h>
 
 namespace cv {
 namespace {
@@ -61,6 +62,27 @@ std::string to_string(const endpoint& where)
         return "unix:" + where.path;
     const bool v6 = where.host.find(':') != std::string::npos;
     return (v6 ? "[" + where.host + "]" : where.host) + ":" + std::to_string(where.port);
+}
+
+socklen_t to_sockaddr(const endpoint& where, sockaddr_storage& out)
+{
+    if (where.is_unix()) {
+        auto& address = reinterpret_cast<sockaddr_un&>(out);
+        address.sun_family = AF_UNIX;
+        where.path.copy(address.sun_path, sizeof address.sun_path - 1);
+        return sizeof address;
+    }
+    if (auto& v4 = reinterpret_cast<sockaddr_in&>(out);
+        ::inet_pton(AF_INET, where.host.c_str(), &v4.sin_addr) == 1) {
+        v4.sin_family = AF_INET;
+        v4.sin_port = htons(where.port);
+        return sizeof v4;
+    }
+    auto& v6 = reinterpret_cast<sockaddr_in6&>(out);
+    v6.sin6_family = AF_INET6;
+    v6.sin6_port = htons(where.port);
+    ::inet_pton(AF_INET6, where.host.c_str(), &v6.sin6_addr);
+    return sizeof v6;
 }
 
 std::optional<ip_address> parse_ip(std::string_view text)

@@ -113,8 +113,8 @@ void append_line(std::string& out, format style, std::chrono::system_clock::time
 bool is_plain(std::string_view value)
 {
     static constexpr auto plain = classify_plain();
-    return !value.empty() &&
-           std::all_of(value.begin(), value.end(), [](char c) { return plain[static_cast<unsigned char>(c)]; });
+    return !value.empty() && std::all_of(value.begin(), value.end(),
+                                         [](char c) { return plain[static_cast<unsigned char>(c)]; });
 }
 
 std::string_view name(level value)

@@ -19,28 +19,6 @@ namespace {
                              (code == EADDRINUSE ? "; another program does, or BIND names it twice" : ""));
 }
 
-/// The address in the sockets' form, and its size.
-socklen_t fill(const endpoint& where, sockaddr_storage& out)
-{
-    if (where.is_unix()) {
-        auto& address = reinterpret_cast<sockaddr_un&>(out);
-        address.sun_family = AF_UNIX;
-        where.path.copy(address.sun_path, sizeof address.sun_path - 1);
-        return sizeof address;
-    }
-    if (auto& v4 = reinterpret_cast<sockaddr_in&>(out);
-        ::inet_pton(AF_INET, where.host.c_str(), &v4.sin_addr) == 1) {
-        v4.sin_family = AF_INET;
-        v4.sin_port = htons(where.port);
-        return sizeof v4;
-    }
-    auto& v6 = reinterpret_cast<sockaddr_in6&>(out);
-    v6.sin6_family = AF_INET6;
-    v6.sin6_port = htons(where.port);
-    ::inet_pton(AF_INET6, where.host.c_str(), &v6.sin6_addr);
-    return sizeof v6;
-}
-
 /// Removes a unix socket that its owner left behind: one that refuses connections.
 void remove_stale(const endpoint& where, const sockaddr_storage& address, socklen_t size)
 {
@@ -58,7 +36,7 @@ void remove_stale(const endpoint& where, const sockaddr_storage& address, sockle
 listening_socket listen_on(const endpoint& where)
 {
     sockaddr_storage address{};
-    const auto size = fill(where, address);
+    const auto size = to_sockaddr(where, address);
     listening_socket result{
         unique_fd(::socket(address.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)), where, {}};
     const int fd = result.socket.get();

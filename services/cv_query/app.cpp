@@ -179,6 +179,8 @@ int run(int argc, const char* const* argv)
     switch (asked.what) {
     case command::load:
         return run_load(found.values);
+    case command::healthcheck:
+        return run_healthcheck(found.values);
     case command::check:
         return run_check(found.values, asked.files);
     default:

@@ -38,7 +38,8 @@ invocation read_command_line(int argc, const char* const* argv)
         "Settings come from flags, the environment (the names in brackets), NAME_FILE (a file that holds "
         "the\n"
         "value, for secrets), the --config file and defaults, strongest first.\n"
-        "Exit codes: 0 good, 1 findings of check, 64 usage, 65 bad data, 69 unavailable, 78 configuration.");
+        "Exit codes: 0 good, 1 findings of check or unhealthy, 64 usage, 65 bad data, 69 unavailable, 78 "
+        "configuration.");
     std::map<std::string_view, std::string> values;
     std::map<std::string_view, const CLI::Option*> options;
     for (const auto& row : setting_table())
@@ -53,6 +54,9 @@ invocation read_command_line(int argc, const char* const* argv)
     check->add_option("FILE", result.files, "CV files to check");
     const auto* config =
         app.add_subcommand("config", "Print the settings with their sources, secrets hidden, then exit");
+    const auto* healthcheck = app.add_subcommand(
+        "healthcheck",
+        "Ask the running service on each address of BIND whether it is ready, then exit with 0 or 1");
     app.require_subcommand(0, 1);
     try {
         app.parse(argc, argv);
@@ -68,10 +72,11 @@ invocation read_command_line(int argc, const char* const* argv)
     for (const auto& [name, option] : options)
         if (option->count() > 0)
             result.flags[std::string(name)] = values[name];
-    result.what = load->parsed()     ? command::load
-                  : check->parsed()  ? command::check
-                  : config->parsed() ? command::config
-                                     : command::serve;
+    result.what = load->parsed()          ? command::load
+                  : check->parsed()       ? command::check
+                  : config->parsed()      ? command::config
+                  : healthcheck->parsed() ? command::healthcheck
+                                          : command::serve;
     return result;
 }
 

@@ -9,7 +9,7 @@ namespace cv {
 /// Exit codes as in sysexits.h.
 namespace exit_code {
 inline constexpr int ok = 0;
-inline constexpr int findings = 1;
+inline constexpr int findings = 1; ///< of check; unhealthy
 inline constexpr int usage = 64;
 inline constexpr int bad_data = 65;
 inline constexpr int unavailable = 69;
@@ -21,7 +21,8 @@ enum class command
     serve,
     load,
     check,
-    config
+    config,
+    healthcheck
 };
 
 /// What a command line asks for.

@@ -4,6 +4,7 @@
 #include "base/file.hpp"
 #include "base/text.hpp"
 #include "cv_query/cv_files.hpp"
+#include "http/client.hpp"
 
 #include <algorithm>
 #include <cerrno>
@@ -115,6 +116,28 @@ int run_check(const settings& config, const std::vector<std::string>& files)
         }
     }
     return findings ? exit_code::findings : exit_code::ok;
+}
+
+int run_healthcheck(const settings& config)
+{
+    constexpr auto patience = std::chrono::seconds(5);
+    bool healthy = true;
+    for (const auto& where : config.bind) {
+        if (!where.is_unix() && where.port == 0) {
+            std::cerr
+                << "cv-query: BIND has port 0; give the one of the ready line, as --bind 127.0.0.1:PORT\n";
+            return exit_code::configuration;
+        }
+        const auto answer = http::probe(where, "/readyz", patience);
+        const bool ready = answer.status == 200;
+        healthy = healthy && ready;
+        (ready ? std::cout : std::cerr) << to_string(where) << ": "
+                                        << (ready                ? "ready"
+                                            : answer.status == 0 ? answer.fault
+                                                                 : printable(trim(answer.body)))
+                                        << '\n';
+    }
+    return healthy ? exit_code::ok : exit_code::findings;
 }
 
 int run_config(const configuration& config)

@@ -1,11 +1,12 @@
 """The command line: help, version, settings with their sources, and exit codes."""
 import re
 import socket
+import subprocess
 
 import pytest
 
 from samples import SMALL
-from service import ROOT, run_program, write_cvs
+from service import ROOT, run_program, running, write_cvs
 
 SETTINGS = (
     "CV_ENV SECRET_KEY DEBUG ALLOWED_HOSTS CORS_ALLOWED_ORIGINS DATABASE_URL REDIS_URL SENTRY_DSN CV_DATA_DIR "
@@ -244,3 +245,27 @@ def test_documents_name_every_setting():
     table = (ROOT / "docs/settings.md").read_text("utf-8")
     rows = "\n".join(re.findall(r"^\|([^|]*)\|", table, re.M))
     check_names(re.findall(r"`([A-Z][A-Z0-9_]+)`", rows))
+
+
+def test_healthcheck(tmp_path):
+    """Ready: 0. Not ready, nobody there, somebody who never answers: 1, and why."""
+    write_cvs(tmp_path, SMALL)
+    path = str(tmp_path / "cv.sock")
+    with running(tmp_path, {"BIND": f"127.0.0.1:0,unix:{path}"}) as service:
+        bind = f"127.0.0.1:{service.address[1]},unix:{path}"
+        finished = run_program(tmp_path, "healthcheck", settings={"BIND": bind})
+        assert (finished.returncode, finished.stderr) == (0, "")
+        assert finished.stdout == "".join(f"{where}: ready\n" for where in bind.split(","))
+        script = [ROOT / "scripts/healthcheck.sh", "--bind", bind.split(",")[0]]
+        assert subprocess.run(script, capture_output=True, check=False).returncode == 0
+    finished = run_program(tmp_path, "healthcheck", settings={"BIND": bind})
+    assert finished.returncode == 1 and "refused" in finished.stderr and finished.stdout == ""
+    empty = tmp_path / "empty"
+    write_cvs(empty, {})
+    with running(empty) as service:
+        finished = run_program(empty, "healthcheck", "--bind", f"127.0.0.1:{service.address[1]}")
+        assert finished.returncode == 1 and "no CV can be served" in finished.stderr
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        finished = run_program(empty, "healthcheck", "--bind", f"127.0.0.1:{silent.getsockname()[1]}")
+        assert finished.returncode == 1 and "no answer within 5000 ms" in finished.stderr
+    assert run_program(empty, "healthcheck").returncode == 78  # port 0: nobody knows which
