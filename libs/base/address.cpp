@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <arpa/inet.h>
+#include <cstddef>
 #include <cstring>
 #include <netinet/in.h>
 #include <sys/un.h>
@@ -83,6 +84,23 @@ socklen_t to_sockaddr(const endpoint& where, sockaddr_storage& out)
     v6.sin6_port = htons(where.port);
     ::inet_pton(AF_INET6, where.host.c_str(), &v6.sin6_addr);
     return sizeof v6;
+}
+
+endpoint endpoint_of(const sockaddr_storage& address, socklen_t size)
+{
+    endpoint where;
+    if (address.ss_family == AF_UNIX) {
+        const auto& local = reinterpret_cast<const sockaddr_un&>(address);
+        const auto room = size - offsetof(sockaddr_un, sun_path);
+        where.path = std::string(local.sun_path, ::strnlen(local.sun_path, room));
+        return where;
+    }
+    if (const auto ip = address_of(address))
+        where.host = to_string(*ip);
+    where.port =
+        ntohs(address.ss_family == AF_INET6 ? reinterpret_cast<const sockaddr_in6&>(address).sin6_port
+                                            : reinterpret_cast<const sockaddr_in&>(address).sin_port);
+    return where;
 }
 
 std::optional<ip_address> parse_ip(std::string_view text)

@@ -31,6 +31,9 @@ std::string to_string(const endpoint& where);
 /// The address in the sockets' form; returns its size.
 socklen_t to_sockaddr(const endpoint& where, sockaddr_storage& out);
 
+/// The reverse, for an address of `size` bytes.
+endpoint endpoint_of(const sockaddr_storage& address, socklen_t size);
+
 /// An IP address in 16 bytes; IPv4 as ::ffff:a.b.c.d (RFC 4291 section 2.5.5.2), so that both compare alike.
 using ip_address = std::array<std::uint8_t, 16>;
 

@@ -62,9 +62,7 @@ listening_socket listen_on(const endpoint& where)
         fail(where, errno);
     socklen_t real_size = sizeof address;
     if (!where.is_unix() && ::getsockname(fd, reinterpret_cast<sockaddr*>(&address), &real_size) == 0)
-        result.where.port =
-            ntohs(address.ss_family == AF_INET6 ? reinterpret_cast<const sockaddr_in6&>(address).sin6_port
-                                                : reinterpret_cast<const sockaddr_in&>(address).sin_port);
+        result.where.port = endpoint_of(address, real_size).port;
     return result;
 }
 

@@ -8,6 +8,7 @@
 #include "cv_query/routes.hpp"
 #include "http/server.hpp"
 #include "process/listener.hpp"
+#include "process/systemd.hpp"
 
 #include <boost/asio/io_context.hpp>
 #include <csignal>
@@ -78,6 +79,7 @@ int serve(const configuration& found)
         sigaddset(&signals, signal);
     ::pthread_sigmask(SIG_BLOCK, &signals, nullptr);
     try {
+        auto handed_over = inherited_sockets(); // instead of BIND
         const auto access = open_logs(config);
         for (const auto& line : found.warnings)
             log::write(log::level::warning, "config", line);
@@ -124,6 +126,7 @@ int serve(const configuration& found)
                     } else if (info.ssi_signo == SIGTERM || info.ssi_signo == SIGINT) {
                         // The second one is from somebody who will not wait.
                         log::write(log::level::info, "app", draining ? "ending at once" : "draining");
+                        notify_manager("STOPPING=1\nSTATUS=draining");
                         server.drain(draining ? std::chrono::seconds(0) : config.graceful_timeout);
                         for (const auto& socket : sockets)
                             socket.remove_file();
@@ -135,13 +138,16 @@ int serve(const configuration& found)
         };
         await_signal();
 
-        for (const auto& where : config.bind)
-            sockets.push_back(listen_on(where));
+        sockets = std::move(handed_over);
+        if (sockets.empty())
+            for (const auto& where : config.bind)
+                sockets.push_back(listen_on(where));
         for (const auto& socket : sockets) {
             server.listen(socket.socket.get());
             std::cout << "cv-query ready on " << url_of(socket.where) << std::endl;
         }
         log::write(log::level::info, "app", "serving");
+        notify_manager("READY=1\nSTATUS=serving");
         context.run();
         access->flush();
         log::write(log::level::info, "app", "stopped");
