@@ -25,6 +25,8 @@ try_run() {
   echo "== scripts/run.sh" >&2
   BIND=127.0.0.1:0 scripts/run.sh >"$said" 2>&1 &
   pid=$!
+  # shellcheck disable=SC2064 # the values of now
+  trap "kill $pid 2>/dev/null; rm -f $said" EXIT
   until url=$(grep -om1 'http://127.0.0.1:[1-9][0-9]*$' "$said"); do
     kill -0 "$pid" 2>/dev/null || { cat "$said" >&2; return 1; }
     sleep 0.2
@@ -33,6 +35,7 @@ try_run() {
   kill "$pid"
   wait "$pid"
   rm "$said"
+  trap - EXIT
 }
 
 [[ -n $quick ]] || try_run

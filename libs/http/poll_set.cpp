@@ -7,6 +7,7 @@
 #include <boost/asio/redirect_error.hpp>
 #include <cerrno>
 #include <system_error>
+#include <utility>
 
 namespace cv::http {
 
@@ -31,6 +32,8 @@ void poll_set::member::wake()
 {
     if (!waiting_)
         return;
+    if (std::exchange(yielded_, false))
+        std::erase(set_.yielded_, this);
     auto resume = std::move(*waiting_);
     waiting_.reset();
     resume();

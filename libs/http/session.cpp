@@ -81,7 +81,8 @@ boost::asio::awaitable<void> session::wait_for_input()
 boost::asio::awaitable<void> session::run()
 {
     while (open_) {
-        if (!unread_ || turn_is_over())
+        const bool waits = !unread_ || turn_is_over();
+        if (waits)
             co_await wait_for_input();
         if (expired_) {
             if (carry_.empty() || broken_)
@@ -98,7 +99,8 @@ boost::asio::awaitable<void> session::run()
         if (waiting_)
             deadline_ = now_ + server_.options_.head_timeout;
         waiting_ = false;
-        turn_began_ = now_;
+        if (waits)
+            turn_began_ = now_;
 
         std::size_t begin = 0;
         while (open_) {
@@ -120,14 +122,13 @@ boost::asio::awaitable<void> session::run()
                 continue;
             // Nothing may refer to the server's buffers while this session waits.
             carry_.assign(server_.received_, begin, server_.received_size_ - begin);
-            if (pending_) {
+            if (pending_)
                 co_await send_pending();
-                unread_ = true; // what has come meanwhile will not be announced again
-            } else {
+            else
                 co_await poll_.async_yield();
-                open_ = open_ && !broken_;
-                now_ = monotonic::now();
-            }
+            unread_ = true; // what has come meanwhile will not be announced again
+            open_ = open_ && !broken_ && !expired_;
+            now_ = monotonic::now();
             turn_began_ = now_;
             deadline_ = now_ + server_.options_.head_timeout;
             carry_.copy(server_.received_.data(), carry_.size());

@@ -73,6 +73,7 @@ int serve(const configuration& found)
     const auto& config = found.values;
     raise_descriptor_limit();
     std::signal(SIGPIPE, SIG_IGN);
+    std::signal(SIGCHLD, SIG_DFL); // ignored by some parents, and then no child's end is told
     sigset_t signals;
     sigemptyset(&signals);
     for (const int signal : {SIGTERM, SIGINT, SIGHUP, SIGCHLD})

@@ -88,7 +88,7 @@ void background_loader::fork_child(bool all)
 
 bool background_loader::running()
 {
-    if (child_ > 0 && ::waitpid(child_, nullptr, WNOHANG) == child_)
+    if (child_ > 0 && ::waitpid(child_, nullptr, WNOHANG) != 0) // its end, or it is no child any more
         child_ = 0;
     return child_ > 0;
 }

@@ -8,6 +8,7 @@
 #include <cstring>
 #include <fcntl.h>
 #include <filesystem>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -46,9 +47,33 @@ std::uint64_t file_size(MDB_env* env)
     return ::fstat(fd, &status) == 0 ? static_cast<std::uint64_t>(status.st_size) : 0;
 }
 
+bool is_cut_off(MDB_env* env)
+{
+    const auto used = used_size(env);
+    return file_size(env) < used;
+}
+
 std::string data_file(const std::string& folder)
 {
     return folder + "/data.mdb";
+}
+
+std::string lock_file(const std::string& folder)
+{
+    return folder + "/lock.mdb";
+}
+
+void set_aside(const std::string& name)
+{
+    ::rename(name.c_str(), (name + ".damaged").c_str());
+}
+
+/// Device and inode of what is at `path`; zeros when nothing is.
+std::pair<dev_t, ino_t> id_of(const std::string& path)
+{
+    struct stat status{};
+    return ::stat(path.c_str(), &status) == 0 ? std::pair(status.st_dev, status.st_ino)
+                                              : std::pair<dev_t, ino_t>();
 }
 
 struct cursor_closer
@@ -84,12 +109,6 @@ MDB_val as_value(std::string_view text)
 
 environment_handles open_environment(const std::string& folder, bool writable)
 {
-    std::error_code error;
-    if (writable)
-        std::filesystem::create_directories(folder, error);
-    if (error)
-        throw catalogue_error("cannot make the folder " + folder + ": " + error.message() +
-                              "; CV_STATE_DIR names it");
     MDB_env* raw = nullptr;
     check_lmdb(mdb_env_create(&raw), "cannot prepare the catalogue");
     environment_handles handles;
@@ -101,11 +120,12 @@ environment_handles open_environment(const std::string& folder, bool writable)
     check_lmdb(mdb_env_open(raw, folder.c_str(), flags, 0640), "cannot open the catalogue in " + folder);
     // On a read-only file system LMDB does without its lock, and a loader that can write there through
     // another mount would recycle pages under this reader.
-    if (::access((folder + "/lock.mdb").c_str(), W_OK) != 0)
+    if (::access(lock_file(folder).c_str(), W_OK) != 0)
         throw catalogue_error("cannot open the catalogue in " + folder + ": its lock.mdb must be writable (" +
                               errno_message(errno) + "); CV_STATE_DIR names the folder");
 
-    if (file_size(raw) < used_size(raw))
+    // Twice, because a loader may be at work; it writes pages before it says that they are used.
+    if (is_cut_off(raw) && is_cut_off(raw))
         throw catalogue_damaged("the catalogue in " + folder + " has been cut off");
 
     MDB_txn* transaction = nullptr;
@@ -139,11 +159,31 @@ void fill_catalogue_file(const environment_handles& handles)
         throw catalogue_error("cannot write the catalogue: " + errno_message(error));
 }
 
+unique_fd take_turn(const std::string& folder)
+{
+    std::error_code error;
+    std::filesystem::create_directories(folder, error);
+    if (error)
+        throw catalogue_error("cannot make the folder " + folder + ": " + error.message() +
+                              "; CV_STATE_DIR names it");
+    unique_fd turn(::open((folder + "/load.lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0640));
+    if (!turn)
+        throw catalogue_error("cannot write in the folder " + folder + ": " + errno_message(errno) +
+                              "; CV_STATE_DIR names it");
+    while (::flock(turn.get(), LOCK_EX) != 0)
+        if (errno != EINTR)
+            throw catalogue_error("cannot lock " + folder + "/load.lock: " + errno_message(errno));
+    // A new catalogue needs a new lock: a reader of the old one would lose its locks when it closed that
+    // one's.
+    if (id_of(data_file(folder)) == std::pair<dev_t, ino_t>())
+        set_aside(lock_file(folder));
+    return turn;
+}
+
 void set_aside_catalogue(const std::string& folder)
 {
-    // The lock goes with it: closing the old one would take the new one's locks along.
-    for (const auto& name : {data_file(folder), folder + "/lock.mdb"})
-        ::rename(name.c_str(), (name + ".damaged").c_str());
+    set_aside(lock_file(folder));
+    set_aside(data_file(folder));
 }
 
 std::string document_key(std::string_view person, language lang)
@@ -236,19 +276,10 @@ std::vector<named_reason> snapshot::reasons(MDB_dbi database) const
     return list;
 }
 
-catalogue::catalogue(const std::string& folder) : folder_(folder)
+catalogue::catalogue(const std::string& folder)
+    : folder_(folder), data_(id_of(data_file(folder))), lock_(id_of(lock_file(folder))),
+      handles_(open_environment(folder, false))
 {
-    open();
-}
-
-void catalogue::open()
-{
-    handles_ = open_environment(folder_, false);
-    struct stat status{};
-    int fd = -1;
-    mdb_env_get_fd(handles_.env.get(), &fd);
-    if (::fstat(fd, &status) == 0)
-        file_ = {status.st_dev, status.st_ino};
     auto* const transaction = begin_read(handles_.env.get());
     transaction_id_ = mdb_txn_id(transaction);
     current_ = std::make_shared<const snapshot>(handles_, transaction);
@@ -256,19 +287,22 @@ void catalogue::open()
 
 bool catalogue::follow()
 {
-    struct stat status{};
-    if (::stat(data_file(folder_).c_str(), &status) != 0)
-        return false;
-    if (file_ == std::pair(status.st_dev, status.st_ino))
+    const auto data = id_of(data_file(folder_));
+    if (data == data_)
         return true;
+    // LMDB: never the same lock file open twice in a process. Every catalogue of ours has a lock of its own.
+    if (data == file_id() || id_of(lock_file(folder_)) == lock_)
+        return false;
     try {
-        open();
-        log::write(log::level::warning, "catalogue", "the catalogue was replaced; the new one is served",
-                   {{"folder", folder_}});
-    } catch (const catalogue_error& error) {
-        log::write(log::level::error, "catalogue",
-                   "the new catalogue cannot be opened; the one before is kept", {{"reason", error.what()}});
+        catalogue other(folder_);
+        if (other.current()->state().documents == 0 && current_->state().documents > 0)
+            return false; // a load is still filling it
+        *this = std::move(other);
+    } catch (const catalogue_error&) {
+        return false; // is being made; a load will tell what is wrong with it
     }
+    log::write(log::level::warning, "catalogue", "the catalogue was replaced; the new one is served",
+               {{"folder", folder_}});
     return true;
 }
 

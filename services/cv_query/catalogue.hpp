@@ -1,4 +1,5 @@
 #pragma once
+#include "base/file.hpp"
 #include "cv_query/cv.hpp"
 #include "cv_query/record.hpp"
 
@@ -62,7 +63,11 @@ environment_handles open_environment(const std::string& folder, bool writable);
 /// Lets the file reach to the last page in use, written or not, so that one that is shorter has been cut off.
 void fill_catalogue_file(const environment_handles& handles);
 
-/// Moves a damaged catalogue out of the way; what has it open goes on with it.
+/// Waits until no other loader is at work on the catalogue in `folder`, which is made; the others wait as
+/// long as the result lives. Throws catalogue_error.
+unique_fd take_turn(const std::string& folder);
+
+/// Moves a damaged catalogue out of the way; what has it open goes on with it. Only in one's turn.
 void set_aside_catalogue(const std::string& folder);
 
 std::string document_key(std::string_view person, language lang);
@@ -147,15 +152,17 @@ public:
     /// generation that cannot be opened: the one before is kept.
     const std::shared_ptr<const snapshot>& current();
 
-    /// Follows a catalogue that has been replaced under the same name; false when there is none at that name
-    /// any more. Called now and then, for it asks the file system.
+    /// Follows a catalogue that has been replaced under the same name, once it has something to serve; false
+    /// when what is served is not what is there. Called now and then, for it asks the file system.
     bool follow();
 
 private:
-    void open();
+    /// What tells one file from another.
+    using file_id = std::pair<dev_t, ino_t>;
 
     std::string folder_;
-    std::pair<dev_t, ino_t> file_;
+    file_id data_{};
+    file_id lock_{};
     environment_handles handles_;
     std::shared_ptr<const snapshot> current_;
     std::size_t transaction_id_ = 0;

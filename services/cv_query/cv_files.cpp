@@ -62,12 +62,19 @@ std::set<std::string> list_cv_files(int folder)
     DIR* const directory = ::fdopendir(::fcntl(folder, F_DUPFD_CLOEXEC, 3));
     if (!directory)
         throw catalogue_error("cannot list the CV files: " + errno_message(errno));
-    while (const dirent* entry = ::readdir(directory)) { // NOLINT(concurrency-mt-unsafe): a DIR of our own
+    const auto next = [directory] {
+        errno = 0;                   // which alone tells an error from the end
+        return ::readdir(directory); // NOLINT(concurrency-mt-unsafe): a DIR of our own
+    };
+    while (const dirent* entry = next()) {
         const std::string_view name = entry->d_name;
         if (!name.starts_with('.') && name.ends_with(".json"))
             names.emplace(name);
     }
+    const int error = errno;
     ::closedir(directory);
+    if (error != 0)
+        throw catalogue_error("cannot list the CV files: " + errno_message(error));
     return names;
 }
 

@@ -79,16 +79,22 @@ std::string make_record(const compiled_document& document)
     return encode_record(document, content_tag({compiler_identity(), "\n", document.text}), codings);
 }
 
+unique_fd open_cv_folder(const std::string& data_folder)
+{
+    auto folder = open_folder(data_folder + "/cvs");
+    if (!folder)
+        throw catalogue_error("cannot open the folder " + data_folder + "/cvs: " + errno_message(errno) +
+                              "; CV_DATA_DIR names its parent");
+    return folder;
+}
+
 /// One load, inside its transaction.
 class load
 {
 public:
     load(const std::string& data_folder, const std::string& state_folder)
-        : handles_(open_environment(state_folder, true)), folder_(open_folder(data_folder + "/cvs"))
+        : folder_(open_cv_folder(data_folder)), handles_(open_environment(state_folder, true))
     {
-        if (!folder_)
-            throw catalogue_error("cannot open the folder " + data_folder + "/cvs: " + errno_message(errno) +
-                                  "; CV_DATA_DIR names its parent");
         int dead = 0;
         mdb_reader_check(handles_.env.get(), &dead); // slots of readers that were killed
         check_lmdb(mdb_txn_begin(handles_.env.get(), nullptr, 0, &transaction_),
@@ -383,8 +389,8 @@ private:
         bool operator==(const problems&) const = default;
     };
 
-    environment_handles handles_;
     unique_fd folder_;
+    environment_handles handles_;
     MDB_txn* transaction_ = nullptr;
     catalogue_state state_;
     problems before_;
@@ -399,6 +405,7 @@ load_report load_catalogue(const std::string& data_folder, const std::string& st
 {
     const auto start = monotonic::now();
     load_report report;
+    const auto turn = take_turn(state_folder);
     try {
         report = load(data_folder, state_folder).run(progress);
     } catch (const catalogue_damaged& damage) {

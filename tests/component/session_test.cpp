@@ -225,6 +225,34 @@ TEST_CASE("one client with much to ask does not keep another waiting")
         REQUIRE(greedy.read().body == "slow");
 }
 
+TEST_CASE("what comes while a connection has given up its turn is not forgotten")
+{
+    auto table = routes();
+    table.push_back({"/slow", [](const http::request&, http::response& out) {
+                         const auto end = monotonic::now() + 2ms;
+                         while (monotonic::now() < end) {
+                         }
+                         out.text = "slow";
+                     }});
+    running_server server(std::move(table));
+    const bool half_closes = GENERATE(false, true);
+    for (int round = 0; round < 10; ++round) {
+        client peer(server.port());
+        peer.send(get("/slow") + get("/slow") + get("/slow"));
+        CHECK(peer.read().body == "slow"); // the turn is over, and two are left
+        if (half_closes)
+            peer.finish();
+        else
+            peer.send(get("/query?late"));
+        CHECK(peer.read().body == "slow");
+        CHECK(peer.read().body == "slow");
+        if (half_closes)
+            CHECK(peer.at_end());
+        else
+            CHECK(peer.read().body == "late");
+    }
+}
+
 TEST_CASE("draining does not wait for ever")
 {
     running_server server(routes());

@@ -78,6 +78,43 @@ def test_state_removed_while_serving(tmp_path):
         wait_until(lambda: ask(service, "/api/v1/cvs/new/").status == 200)
 
 
+def locks_of(pid, path):
+    """How many fcntl locks the process holds on the file."""
+    inode = os.stat(path).st_ino
+    return sum(line.split()[4] == str(pid) and line.split()[5].endswith(f":{inode}")
+               for line in Path("/proc/locks").read_text().splitlines())
+
+
+def test_the_catalogue_removed_while_serving(tmp_path):
+    """The old one is served until the new one has something to serve, and readers never lose their locks."""
+    slow_load(tmp_path)
+    with running(tmp_path) as service:
+        assert locks_of(service.process.pid, tmp_path / "state/lock.mdb") > 0
+        os.remove(tmp_path / "state/data.mdb")
+        (tmp_path / "data/cvs/new.json").write_bytes(cv("New"))
+
+        def answers():
+            assert ask(service, "/api/v1/cvs/p1/").status == 200
+            return ask(service, "/api/v1/cvs/new/").status == 200
+
+        wait_until(answers, deadline=60)
+        assert locks_of(service.process.pid, tmp_path / "state/lock.mdb") > 0
+
+
+def test_a_parent_that_ignores_its_children(tmp_path):
+    """SIGCHLD ignored by whoever started it: the first load's end is noticed all the same."""
+    write_cvs(tmp_path, SMALL)
+    before = signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    try:
+        process = subprocess.Popen([PROGRAM], env=environment(tmp_path, {}), stdin=subprocess.DEVNULL,
+                                   stdout=subprocess.PIPE, restore_signals=False)
+    finally:
+        signal.signal(signal.SIGCHLD, before)
+    assert b"ready on" in process.stdout.readline()
+    process.terminate()
+    assert process.wait(15) == 0
+
+
 def slow_load(folder, files=120):
     """A data folder whose load takes seconds."""
     write_cvs(folder, {f"p{n}.json": large_cv(f"{n} " * 150_000) for n in range(files)})
