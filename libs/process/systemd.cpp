@@ -56,6 +56,8 @@ void notify_manager(const std::string& lines)
     if (name.front() == '@') // the abstract namespace
         address.sun_path[0] = '\0';
     const unique_fd socket(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+    if (!socket)
+        return;
     ::sendto(socket.get(), lines.data(), lines.size(), MSG_NOSIGNAL,
              reinterpret_cast<const sockaddr*>(&address),
              static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + name.size()));
