@@ -407,6 +407,8 @@ load_report load_catalogue(const std::string& data_folder, const std::string& st
     load_report report;
     const auto turn = take_turn(state_folder);
     try {
+        open_environment(state_folder,
+                         true); // a service has one to wait with, even if there is nothing to load
         report = load(data_folder, state_folder).run(progress);
     } catch (const catalogue_damaged& damage) {
         set_aside_catalogue(state_folder);
