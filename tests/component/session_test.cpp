@@ -46,6 +46,17 @@ std::vector<http::route> routes()
     };
 }
 
+/// A route that keeps the server's thread busy for so long.
+http::route slow_route(std::chrono::milliseconds duration)
+{
+    return {"/slow", [duration](const http::request&, http::response& out) {
+                const auto end = monotonic::now() + duration;
+                while (monotonic::now() < end) {
+                }
+                out.text = "slow";
+            }};
+}
+
 std::string get(const std::string& target, const std::string& more = {})
 {
     return "GET " + target + " HTTP/1.1\r\nHost: test\r\n" + more + "\r\n";
@@ -204,12 +215,7 @@ TEST_CASE("one client with much to ask does not keep another waiting")
 {
     constexpr int many = 600;
     auto table = routes();
-    table.push_back({"/slow", [](const http::request&, http::response& out) {
-                         const auto end = monotonic::now() + 1ms;
-                         while (monotonic::now() < end) {
-                         }
-                         out.text = "slow";
-                     }});
+    table.push_back(slow_route(1ms));
     running_server server(std::move(table));
     client greedy(server.port());
     client modest(server.port());
@@ -228,12 +234,7 @@ TEST_CASE("one client with much to ask does not keep another waiting")
 TEST_CASE("what comes while a connection has given up its turn is not forgotten")
 {
     auto table = routes();
-    table.push_back({"/slow", [](const http::request&, http::response& out) {
-                         const auto end = monotonic::now() + 2ms;
-                         while (monotonic::now() < end) {
-                         }
-                         out.text = "slow";
-                     }});
+    table.push_back(slow_route(2ms));
     running_server server(std::move(table));
     const bool half_closes = GENERATE(false, true);
     for (int round = 0; round < 10; ++round) {
