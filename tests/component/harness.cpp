@@ -12,7 +12,7 @@ namespace cv::test {
 
 temporary_folder::temporary_folder()
 {
-    auto name = (std::filesystem::temp_directory_path() / "cv-component-XXXXXX").string();
+    auto name = (std::filesystem::temp_directory_path() / "cv-component-").string() + std::string(6, 'X');
     if (!::mkdtemp(name.data()))
         throw std::runtime_error("no temporary folder");
     path_ = name;
