@@ -6,6 +6,7 @@
 #include "base/file.hpp"
 #include "base/text.hpp"
 #include "cv_query/cv_files.hpp"
+#include "cv_query/write_transaction.hpp"
 
 #include <algorithm>
 #include <cerrno>
@@ -88,26 +89,23 @@ unique_fd open_cv_folder(const std::string& data_folder)
     return folder;
 }
 
+/// The environment first, whatever becomes of the load: a service has one to wait with.
+environment_handles open_for_load(const std::string& state_folder)
+{
+    auto handles = open_environment(state_folder, true);
+    int dead = 0;
+    mdb_reader_check(handles.env.get(), &dead); // slots of readers that were killed
+    return handles;
+}
+
 /// One load, inside its transaction.
-class load
+class load : private write_transaction
 {
 public:
     load(const std::string& data_folder, const std::string& state_folder)
-        : folder_(open_cv_folder(data_folder)), handles_(open_environment(state_folder, true))
+        : write_transaction(open_for_load(state_folder)), folder_(open_cv_folder(data_folder))
     {
-        int dead = 0;
-        mdb_reader_check(handles_.env.get(), &dead); // slots of readers that were killed
-        check_lmdb(mdb_txn_begin(handles_.env.get(), nullptr, 0, &transaction_),
-                   "cannot write the catalogue");
     }
-
-    ~load()
-    {
-        if (transaction_)
-            mdb_txn_abort(transaction_);
-    }
-    load(const load&) = delete;
-    load& operator=(const load&) = delete;
 
     load_report run(const load_progress& progress)
     {
@@ -129,52 +127,6 @@ public:
     }
 
 private:
-    std::optional<std::string_view> get(MDB_dbi database, std::string_view key)
-    {
-        auto name = as_value(key);
-        MDB_val value{};
-        const int code = mdb_get(transaction_, database, &name, &value);
-        if (code == MDB_NOTFOUND)
-            return std::nullopt;
-        check_lmdb(code, "cannot read the catalogue");
-        return view(value);
-    }
-
-    void put(MDB_dbi database, std::string_view key, std::string_view content)
-    {
-        auto name = as_value(key);
-        auto value = as_value(content);
-        check_lmdb(mdb_put(transaction_, database, &name, &value, 0), "cannot write the catalogue");
-    }
-
-    void erase(MDB_dbi database, std::string_view key)
-    {
-        auto name = as_value(key);
-        const int code = mdb_del(transaction_, database, &name, nullptr);
-        if (code != MDB_NOTFOUND)
-            check_lmdb(code, "cannot write the catalogue");
-    }
-
-    void clear(MDB_dbi database)
-    {
-        check_lmdb(mdb_drop(transaction_, database, 0), "cannot write the catalogue");
-    }
-
-    /// All keys and values; copies, because the transaction goes on writing.
-    std::map<std::string, std::string> all(MDB_dbi database)
-    {
-        std::map<std::string, std::string> rows;
-        MDB_cursor* cursor = nullptr;
-        check_lmdb(mdb_cursor_open(transaction_, database, &cursor), "cannot read the catalogue");
-        MDB_val key{};
-        MDB_val value{};
-        for (int code = mdb_cursor_get(cursor, &key, &value, MDB_FIRST); code == MDB_SUCCESS;
-             code = mdb_cursor_get(cursor, &key, &value, MDB_NEXT))
-            rows.emplace(view(key), view(value));
-        mdb_cursor_close(cursor);
-        return rows;
-    }
-
     template <class Plain>
     static std::string_view bytes(const Plain& value)
     {
@@ -390,8 +342,6 @@ private:
     };
 
     unique_fd folder_;
-    environment_handles handles_;
-    MDB_txn* transaction_ = nullptr;
     catalogue_state state_;
     problems before_;
     load_report report_;
@@ -407,8 +357,6 @@ load_report load_catalogue(const std::string& data_folder, const std::string& st
     load_report report;
     const auto turn = take_turn(state_folder);
     try {
-        open_environment(state_folder,
-                         true); // a service has one to wait with, even if there is nothing to load
         report = load(data_folder, state_folder).run(progress);
     } catch (const catalogue_damaged& damage) {
         set_aside_catalogue(state_folder);

@@ -13,7 +13,7 @@ MAY = {
     "libs/http": {"base", "health", "http"},  # health: counters.hpp alone, as libs/CMakeLists.txt says
     "services/cv_query": {"base", "config", "health", "http", "process", "cv_query"},
 }
-CATALOGUE = {"catalogue", "cv", "cv_files", "document", "json_reader", "loader", "record"}
+CATALOGUE = {"catalogue", "cv", "cv_files", "document", "json_reader", "loader", "record", "write_transaction"}
 ROOMS = {"base", "config", "health", "http", "process", "cv_query", "cv_health"}
 INCLUDE = re.compile(r'^#include [<"]([^>"]+)[>"]', re.M)
 
