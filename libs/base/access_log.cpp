@@ -115,4 +115,10 @@ void access_log::flush()
     size_ = 0;
 }
 
+void access_log::reopen()
+{
+    flush();
+    file_.reopen();
+}
+
 } // namespace cv

@@ -41,6 +41,9 @@ public:
     /// Writes what has been collected; the server calls it a few times a second.
     void flush();
 
+    /// Writes what has been collected and opens the target again.
+    void reopen();
+
     std::uint64_t dropped() const { return file_.dropped(); }
 
 private:

@@ -29,6 +29,7 @@ class file_backend : public sinks::basic_formatted_sink_backend<char, sinks::con
 public:
     explicit file_backend(const std::string& target) : file_(target, STDERR_FILENO) {}
     void consume(const logging::record_view&, const std::string& line) { file_.write(line); }
+    void reopen() { file_.reopen(); }
     std::uint64_t dropped() const { return file_.dropped(); }
 
 private:
@@ -141,6 +142,18 @@ void start(const std::string& target, level threshold, format style)
     log.target->set_formatter(logging::expressions::stream << logging::expressions::smessage);
     log.target->set_filter(severity >= threshold);
     logging::core::get()->add_sink(log.target);
+}
+
+void reopen()
+{
+    if (const auto& target = current().target)
+        target->locked_backend()->reopen();
+}
+
+void set_level(level threshold)
+{
+    if (const auto& target = current().target)
+        target->set_filter(severity >= threshold);
 }
 
 void stop()

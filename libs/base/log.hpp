@@ -49,6 +49,12 @@ void start(const std::string& target, level threshold, format style);
 /// Ends logging and closes its file. Harmless when not started.
 void stop();
 
+/// Opens the target again, as after the file has been moved away; the one before is kept when it cannot be.
+void reopen();
+
+/// Another threshold from now on.
+void set_level(level threshold);
+
 /// Writes one line. `module` is the part of the program that speaks. Thread-safe; never waits.
 void write(level value, std::string_view module, std::string_view message,
            std::initializer_list<field> fields = {});

@@ -32,12 +32,27 @@ log_file::log_file(const std::string& target, int standard_stream)
 {
     if (target == "off")
         return;
-    fd_ =
-        target == "-"
-            ? own_stream(standard_stream)
-            : unique_fd(::open(target.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_NONBLOCK | O_CLOEXEC, 0640));
-    if (!fd_ && target != "-")
+    if (target == "-") {
+        take(own_stream(standard_stream));
+        return;
+    }
+    path_ = target;
+    reopen();
+    if (!fd_)
         throw std::runtime_error("cannot open the log " + target + ": " + errno_message(errno));
+}
+
+void log_file::reopen()
+{
+    if (path_.empty())
+        return;
+    if (unique_fd fd(::open(path_.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_NONBLOCK | O_CLOEXEC, 0640)); fd)
+        take(std::move(fd));
+}
+
+void log_file::take(unique_fd fd)
+{
+    fd_ = std::move(fd);
     struct stat status{};
     if (fd_ && ::fstat(fd_.get(), &status) == 0) {
         socket_ = S_ISSOCK(status.st_mode);

@@ -24,10 +24,17 @@ public:
     /// Writes whole lines, each with its line feed.
     void write(std::string_view lines);
 
+    /// Opens the path again, as after the file has been moved away; the one before is kept when it cannot be.
+    /// Not to be called while another thread writes.
+    void reopen();
+
     /// Lines dropped so far.
     std::uint64_t dropped() const { return dropped_.load(std::memory_order_relaxed); }
 
 private:
+    void take(unique_fd fd);
+
+    std::string path_; ///< empty for a standard stream and for none
     unique_fd fd_;
     bool socket_ = false;
     bool regular_ = false;

@@ -126,9 +126,7 @@ bool tls_path(settings& s, text v)
 constexpr text yes_no = "true or false";
 constexpr text any_path = "a path";
 constexpr text log_target = "- (the standard stream), off, or a path";
-constexpr text workers_later = "one process serves until worker processes come";
 constexpr text nginx_later = "the nginx configuration that reads it comes later";
-constexpr text sidecar_later = "the health sidecar that reads it comes later";
 
 } // namespace
 
@@ -168,22 +166,21 @@ const std::vector<setting_row>& setting_table()
         {"CV_STATE_DIR", "/var/lib/cv-backend", "build/state", "Where the compiled catalogue is kept.",
          any_path, path<&settings::state_dir>},
         {"CV_RUN_DIR", "/run/cv-backend", "build/run", "Sockets, scoreboard and pid file.", any_path,
-         path<&settings::run_dir>, false, false, false, workers_later},
+         path<&settings::run_dir>},
         {"BIND", "0.0.0.0:8000", "127.0.0.1:8000", "Where the service listens; port 0 takes a free one.",
          "a comma list of ADDRESS:PORT, [IPV6]:PORT or unix:/path",
          [](settings& s, text v) { return put(s.bind, values::endpoints(v)); }},
         {"PORT", "", "", "Overrides the port of every TCP address in BIND, as platforms expect.",
          "a port from 1 to 65535", port<&settings::port>},
         {"WEB_CONCURRENCY", "auto", "auto", "Worker processes; auto: 2 x CPUs + 1.",
-         "auto or a number from 1 to 1024", read_workers, false, false, false, workers_later},
+         "auto or a number from 1 to 1024", read_workers},
         {"MAX_REQUESTS", "off", "off", "A worker is replaced after that many requests.",
-         "off or a whole number", read_max_requests, false, false, false, workers_later},
+         "off or a whole number", read_max_requests},
         {"MAX_REQUESTS_JITTER", "0", "0", "At most so many requests are added to MAX_REQUESTS, by chance.",
          "a whole number",
-         [](settings& s, text v) { return put(s.max_requests_jitter, values::number(v, 0, whole)); }, false,
-         false, false, workers_later},
+         [](settings& s, text v) { return put(s.max_requests_jitter, values::number(v, 0, whole)); }, false},
         {"TIMEOUT", "30", "30", "A worker without a heartbeat for so many seconds is replaced.",
-         "seconds from 1 to 3600", seconds<&settings::timeout, 1, 3600>, false, false, false, workers_later},
+         "seconds from 1 to 3600", seconds<&settings::timeout, 1, 3600>},
         {"GRACEFUL_TIMEOUT", "30", "30", "Seconds that answers in flight get to finish at a stop.",
          "seconds from 0 to 3600", seconds<&settings::graceful_timeout, 0, 3600>},
         {"KEEPALIVE", "75", "75", "Seconds that an idle connection is kept.", "seconds from 1 to 3600",
@@ -196,8 +193,7 @@ const std::vector<setting_row>& setting_table()
          "verbose or json", read_log_format},
         {"PROC_NAME", "cv_backend", "cv_backend", "The name in ps.",
          "1 to 32 letters, digits, or any of _ . -",
-         [](settings& s, text v) { return put_text(s.proc_name, v, values::is_process_name(v)); }, false,
-         false, false, workers_later},
+         [](settings& s, text v) { return put_text(s.proc_name, v, values::is_process_name(v)); }, false},
         {"FORWARDED_ALLOW_IPS", "127.0.0.0/8,::1,unix", "127.0.0.0/8,::1,unix",
          "Peers whose X-Forwarded-* and X-Request-ID are believed; empty: nobody's.",
          "a comma list of addresses, networks such as 10.0.0.0/8, unix, or *",
@@ -236,16 +232,15 @@ const std::vector<setting_row>& setting_table()
         {"TLS_CERTIFICATE_KEY", "", "", "Its private key.",
          "an absolute path, or off where the platform terminates TLS",
          tls_path<&settings::tls_certificate_key>, false, false, false, nginx_later},
-        {"PROXY_URL", "", "", "Where the sidecar probes nginx.", "an http or https URL", read_proxy_url,
-         false, false, false, sidecar_later},
+        {"PROXY_URL", "", "", "Where the sidecar probes nginx; empty: nowhere.", "an http or https URL",
+         read_proxy_url},
         {"SECURITY_CONTACT", "", "", "What security.txt names; empty: no security.txt.",
          "a mailto:, https: or tel: URL", read_contact, false, false, false, nginx_later},
         {"SITE_INDEXING", "false", "false", "Whether search engines are invited.", yes_no,
          boolean<&settings::site_indexing>, false, false, false, nginx_later},
         {"SIDECAR_BIND", "127.0.0.1:8001", "127.0.0.1:8001", "Where the health sidecar listens.",
          "a comma list of ADDRESS:PORT, [IPV6]:PORT or unix:/path",
-         [](settings& s, text v) { return put(s.sidecar_bind, values::endpoints(v)); }, false, false, false,
-         sidecar_later},
+         [](settings& s, text v) { return put(s.sidecar_bind, values::endpoints(v)); }},
     };
     return table;
 }

@@ -2,15 +2,18 @@
 
 #include "base/clock.hpp"
 
-#include <algorithm>
-
 namespace cv::health {
 namespace {
 
-constexpr const char* state_names[] = {"ok", "warn", "error"};
 constexpr const char* status_names[] = {"healthy", "degraded", "unhealthy"};
 
 } // namespace
+
+std::string_view name(state value)
+{
+    constexpr std::string_view names[] = {"ok", "warn", "error"};
+    return names[static_cast<int>(value)];
+}
 
 report make_report(const std::vector<check>& checks, const std::string& version,
                    std::chrono::system_clock::time_point now)
@@ -18,7 +21,7 @@ report make_report(const std::vector<check>& checks, const std::string& version,
     report result;
     boost::json::object described;
     for (const auto& check : checks) {
-        boost::json::object entry{{"status", state_names[static_cast<int>(check.result)]}};
+        boost::json::object entry{{"status", name(check.result)}};
         if (!check.message.empty())
             entry["message"] = check.message;
         for (const auto& figure : check.figures)

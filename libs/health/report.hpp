@@ -1,7 +1,9 @@
 #pragma once
+#include <algorithm>
 #include <boost/json.hpp>
 #include <chrono>
 #include <string>
+#include <string_view>
 #include <vector>
 
 /// The health report of the API contract. Pure functions; not for the hot path.
@@ -21,7 +23,17 @@ struct check
     state result = state::ok;
     std::string message;
     boost::json::object figures;
+
+    /// Makes it at least that bad, and adds why.
+    void add(state at_least, const std::string& why)
+    {
+        result = std::max(result, at_least);
+        message += (message.empty() ? "" : "; ") + why;
+    }
 };
+
+/// `ok`, `warn`, `error`.
+std::string_view name(state value);
 
 struct report
 {

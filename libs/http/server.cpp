@@ -44,8 +44,18 @@ boost::asio::awaitable<void> serve(server& owner, unique_fd socket, peer_info pe
 server::server(boost::asio::io_context& context, const dispatcher& dispatch, access_log& access,
                worker_counters& counters, server_options options)
     : context_(context), dispatch_(dispatch), access_(access), counters_(counters),
-      options_(std::move(options)), timer_(context), sockets_(context), received_(2 * largest_head, '\0')
+      options_(std::move(options)), dropped_before_(counters.log_lines_dropped.get()), timer_(context),
+      sockets_(context), received_(2 * largest_head, '\0')
 {
+    if (options_.most_requests > 0) {
+        // Early enough for a successor to be ready when the number is reached.
+        next_mark_ = options_.most_requests - options_.most_requests / 4;
+        std::uint64_t random = 0;
+        random_bytes(&random, sizeof random);
+        const auto spread = options_.most_requests_spread; // its last number has no number behind it
+        limit_ = options_.most_requests + (spread > 0 ? random % spread : 0);
+    }
+    counters_.open.set(0);
     random_bytes(&id_key_, sizeof id_key_);
     set_wall_clock();
     boost::asio::co_spawn(context_, sockets_.run(), must_not_fail);
@@ -71,7 +81,14 @@ boost::asio::awaitable<void> server::accept_loop(std::shared_ptr<listener> from)
         co_await from->async_wait(listener::wait_read, redirect_error(use_awaitable, error));
         if (error)
             break;
-        if (accept_waiting(*from))
+        constexpr int most_at_once = 64; // connections that are served already get their turn
+        if (others_first_ && others_first_()) {
+            pause.expires_after(std::chrono::microseconds(300));
+            co_await pause.async_wait(redirect_error(use_awaitable, error));
+            if (draining_)
+                break;
+        }
+        if (accept_waiting(*from, others_first_ ? 1 : most_at_once))
             continue;
         // Out of descriptors or memory: wait for some to be freed, rather than spin on a full queue.
         pause.expires_after(std::chrono::milliseconds(100));
@@ -79,10 +96,9 @@ boost::asio::awaitable<void> server::accept_loop(std::shared_ptr<listener> from)
     }
 }
 
-bool server::accept_waiting(listener& from)
+bool server::accept_waiting(listener& from, int most)
 {
-    constexpr int most_at_once = 64; // connections that are served already get their turn
-    for (int i = 0; i < most_at_once; ++i) {
+    for (int i = 0; i < most; ++i) {
         sockaddr_storage peer{};
         socklen_t size = sizeof peer;
         unique_fd socket(::accept4(from.native_handle(), reinterpret_cast<sockaddr*>(&peer), &size,
@@ -129,7 +145,7 @@ boost::asio::awaitable<void> server::tick_loop()
         set_wall_clock();
         for_each_session([now](session_hook& session) { session.enforce(now); });
         access_.flush();
-        counters_.log_lines_dropped.set(access_.dropped() + log::dropped());
+        counters_.log_lines_dropped.set(dropped_before_ + access_.dropped() + log::dropped());
         if (now > drain_deadline_ && !sessions_.empty()) {
             log::write(log::level::warning, "http", "connections are left at the end of GRACEFUL_TIMEOUT");
             for_each_session([](session_hook& session) { session.abandon(); });
@@ -140,8 +156,21 @@ boost::asio::awaitable<void> server::tick_loop()
     sockets_.close();
 }
 
-void server::drain(std::chrono::seconds longest)
+void server::wear()
 {
+    if (draining_ || !may_leave_ || !may_leave_() || answered_ < options_.most_requests)
+        return;
+    // Each open connection may still ask once.
+    const auto latest = options_.most_requests + options_.most_requests_spread;
+    if (answered_ >= limit_ || answered_ + sessions_.size() >= latest)
+        drain(options_.drain_timeout);
+}
+
+void server::drain(std::chrono::seconds longest, bool take_waiting)
+{
+    if (take_waiting)
+        for (const auto& from : listeners_)
+            accept_waiting(*from, std::numeric_limits<int>::max());
     draining_ = true;
     drain_deadline_ = monotonic::now() + longest;
     for (const auto& from : listeners_) {

@@ -13,6 +13,7 @@
 #include <boost/asio/steady_timer.hpp>
 #include <boost/intrusive/list.hpp>
 #include <functional>
+#include <limits>
 #include <memory>
 #include <string>
 #include <vector>
@@ -27,6 +28,9 @@ struct server_options
     std::chrono::seconds write_timeout{30}; ///< for an answer, and a second more for each write_floor of it
     std::uint64_t write_floor = 16 * 1024;  ///< bytes a second that a client must take
     std::chrono::seconds linger{2};         ///< for the client to close first
+    std::chrono::seconds drain_timeout{30}; ///< of the drain after `most_requests`
+    std::uint64_t most_requests = 0;        ///< then it drains by itself; 0: any number
+    std::uint64_t most_requests_spread = 0; ///< it may take so many more
     peer_list trusted;
     siphash_key client_key{}; ///< pseudonymises client addresses in the access log
 };
@@ -60,11 +64,22 @@ public:
     /// Called a few times a second on the server's thread.
     void set_tick(std::function<void()> tick) { on_tick_ = std::move(tick); }
 
+    /// Asked before each accept whether others are better placed to take the connection: they then get a
+    /// moment to do so. Without it all that wait are taken at once.
+    void set_gate(std::function<bool()> others_first) { others_first_ = std::move(others_first); }
+
+    /// Called when `most_requests` is near, and again for each request from then on, until it returns true:
+    /// it may drain. It must do so before it stops serving anything.
+    void set_worn(std::function<bool()> may_leave) { may_leave_ = std::move(may_leave); }
+
     /// Stops accepting, ends idle connections and closes the others behind their next answer; the io_context
-    /// runs out of work when all are gone, at the latest after `longest`.
-    void drain(std::chrono::seconds longest);
+    /// runs out of work when all are gone, at the latest after `longest`. `take_waiting`: connections that
+    /// wait to be accepted are taken first, because nobody else will.
+    void drain(std::chrono::seconds longest, bool take_waiting = false);
+    bool draining() const { return draining_; }
 
     std::size_t connections() const { return sessions_.size(); }
+    std::uint64_t answered() const { return answered_; }
 
 private:
     friend class session;
@@ -72,8 +87,15 @@ private:
 
     boost::asio::awaitable<void> accept_loop(std::shared_ptr<listener> from);
     boost::asio::awaitable<void> tick_loop();
-    /// Accepts what is waiting; false when descriptors or memory are used up.
-    bool accept_waiting(listener& from);
+    /// Accepts at most so many that wait; false when descriptors or memory are used up.
+    bool accept_waiting(listener& from, int most);
+    /// Counts an answer towards `most_requests`.
+    void count_answer()
+    {
+        if (++answered_ >= next_mark_)
+            wear();
+    }
+    void wear();
     void start(unique_fd socket, const sockaddr_storage& peer);
     /// Calls `each` with every session, which may end in it.
     template <class Each>
@@ -94,6 +116,12 @@ private:
     worker_counters& counters_;
     server_options options_;
     std::function<void()> on_tick_;
+    std::function<bool()> others_first_;
+    std::function<bool()> may_leave_;
+    std::uint64_t answered_ = 0;
+    std::uint64_t limit_ = 0; ///< most_requests and this server's part of the spread
+    std::uint64_t next_mark_ = std::numeric_limits<std::uint64_t>::max(); ///< wear() is called from here on
+    std::uint64_t dropped_before_; ///< log lines, by those that counted here earlier
     boost::asio::steady_timer timer_;
     poll_set sockets_;
     std::vector<std::shared_ptr<listener>> listeners_;

@@ -348,12 +348,14 @@ void session::finish(const response& out)
 {
     const auto ended = monotonic::now();
     entry_.bytes = sent_ - std::min<std::uint64_t>(sent_, out.head_size);
-    entry_.duration = std::chrono::duration_cast<std::chrono::microseconds>(ended - now_);
+    const auto started = std::exchange(now_, ended);
+    entry_.duration = std::chrono::duration_cast<std::chrono::microseconds>(ended - started);
     entry_.time = server_.wall_clock(ended);
-    now_ = ended;
-    server_.counters_.count_request(std::min(route_, most_routes - 1), entry_.status, entry_.bytes,
-                                    entry_.duration);
+    server_.counters_.count_request({request_method_from(entry_.method), static_cast<std::uint8_t>(route_),
+                                     static_cast<std::uint16_t>(entry_.status)},
+                                    entry_.bytes, ended - started);
     server_.access_.write(entry_);
+    server_.count_answer();
 }
 
 boost::asio::awaitable<void> session::linger()

@@ -3,6 +3,8 @@
 #include <arpa/inet.h>
 #include <cerrno>
 #include <cstring>
+#include <iterator>
+#include <linux/filter.h>
 #include <netinet/in.h>
 #include <stdexcept>
 #include <sys/socket.h>
@@ -72,6 +74,20 @@ void listening_socket::remove_file() const
     if (where.is_unix() && ::stat(where.path.c_str(), &status) == 0 &&
         file == std::pair(status.st_dev, status.st_ino))
         ::unlink(where.path.c_str());
+}
+
+void listening_socket::shut() const
+{
+    if (where.is_unix())
+        return remove_file();
+    // Classic BPF on the TCP header (socket(7), SO_ATTACH_FILTER): byte 13 holds the flags.
+    constexpr std::uint32_t flags_at = 13;
+    constexpr std::uint32_t syn = 0x02;
+    sock_filter code[] = {BPF_STMT(BPF_LD | BPF_B | BPF_ABS, flags_at),
+                          BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, syn, 0, 1), BPF_STMT(BPF_RET | BPF_K, 0),
+                          BPF_STMT(BPF_RET | BPF_K, 0xffffffff)};
+    const sock_fprog program{static_cast<unsigned short>(std::size(code)), code};
+    ::setsockopt(socket.get(), SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof program);
 }
 
 std::string url_of(const endpoint& where)

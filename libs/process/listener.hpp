@@ -16,6 +16,11 @@ struct listening_socket
 
     /// Removes a unix socket's file, unless somebody has put another one there.
     void remove_file() const;
+
+    /// Lets no new client in, so that those who have got in can be accepted and none is reset: a unix socket
+    /// loses its name, a TCP socket drops SYNs, which clients send again a second later. Not for a socket
+    /// that another process goes on with.
+    void shut() const;
 };
 
 /// Binds and listens. A unix socket that nobody listens on any more is replaced; it is made accessible to

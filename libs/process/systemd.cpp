@@ -17,10 +17,16 @@ namespace {
 constexpr int first_inherited = 3; // SD_LISTEN_FDS_START
 
 /// A variable's number; nothing when it is not there or no number.
-std::optional<int> number_in(const char* name)
+std::optional<std::uint32_t> number_in(const char* name)
 {
     const char* const value = std::getenv(name); // NOLINT(concurrency-mt-unsafe): before there are threads
-    return value ? parse_unsigned<int>(value) : std::nullopt;
+    return value ? parse_unsigned<std::uint32_t>(value) : std::nullopt;
+}
+
+/// Whether a variable that names a process names this one.
+bool names_us(const char* name)
+{
+    return number_in(name) == static_cast<std::uint32_t>(::getpid());
 }
 
 listening_socket adopt(int fd)
@@ -63,11 +69,18 @@ void notify_manager(const std::string& lines)
              static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + name.size()));
 }
 
+std::chrono::microseconds watchdog_period()
+{
+    const auto period = number_in("WATCHDOG_USEC").value_or(0);
+    const bool ours = !number_in("WATCHDOG_PID") || names_us("WATCHDOG_PID");
+    return std::chrono::microseconds(ours ? period : 0);
+}
+
 std::vector<listening_socket> inherited_sockets()
 {
     std::vector<listening_socket> sockets;
-    const auto count = number_in("LISTEN_FDS").value_or(0);
-    if (number_in("LISTEN_PID") == ::getpid())
+    const auto count = static_cast<int>(number_in("LISTEN_FDS").value_or(0));
+    if (names_us("LISTEN_PID"))
         for (int i = 0; i < count; ++i)
             sockets.push_back(adopt(first_inherited + i));
     for (const char* name : {"LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES"})

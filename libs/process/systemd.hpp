@@ -1,6 +1,7 @@
 #pragma once
 #include "process/listener.hpp"
 
+#include <chrono>
 #include <string>
 #include <vector>
 
@@ -11,6 +12,10 @@ namespace cv {
 /// Tells the service manager, when there is one: lines of `NAME=VALUE`, such as `READY=1`. Never waits and
 /// never fails; thread-safe.
 void notify_manager(const std::string& lines);
+
+/// How often the service manager wants to hear WATCHDOG=1, else it takes this process for hung
+/// (sd_watchdog_enabled(3)); 0 when it does not.
+std::chrono::microseconds watchdog_period();
 
 /// The listening sockets that the service manager has handed over, in its order; none when it has not. To be
 /// called once: it takes the variables out of the environment, so that children are not misled. Throws

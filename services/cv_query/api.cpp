@@ -5,7 +5,6 @@
 #include "base/siphash.hpp"
 #include "base/text.hpp"
 #include "cv_query/answers.hpp"
-#include "cv_query/report.hpp"
 
 #include <array>
 
@@ -51,10 +50,11 @@ std::string compress(std::string_view body, coding how)
 
 } // namespace
 
-api::api(source catalogue, media files) : catalogue_(std::move(catalogue)), media_(std::move(files))
+api::api(source catalogue, media files, worker_surroundings around)
+    : catalogue_(std::move(catalogue)), media_(std::move(files)), around_(std::move(around))
 {
-    openapi_br_ = compress_br(openapi_text(), 11);
-    openapi_gzip_ = compress_gzip(openapi_text(), 12);
+    openapi_br_ = compress_br(openapi_text(), 9);
+    openapi_gzip_ = compress_gzip(openapi_text(), 9);
     openapi_tag_ = to_hex(sha256({compressor_versions(), openapi_text()})).substr(0, 32);
     index_ =
         boost::json::serialize(object{{"name", "cv-backend"},
@@ -83,11 +83,11 @@ void api::readyz(const http::request& in, http::response& out)
     if (!query_is_good(in, out))
         return;
     const auto generation = catalogue_();
-    const bool ready = generation && generation->state().documents > 0;
-    out.code = ready ? status::ok : status::service_unavailable;
+    const auto reason = why_not_ready(generation.get(), around_);
+    out.code = reason.empty() ? status::ok : status::service_unavailable;
     out.set("Content-Type", "text/plain; charset=utf-8");
     out.set("Cache-Control", "no-store");
-    out.text = ready ? "ok\n" : "no CV can be served: see cv_data in /api/v1/health/\n";
+    out.text = (reason.empty() ? "ok" : reason) + '\n';
 }
 
 void api::index(const http::request& in, http::response& out)
@@ -102,7 +102,7 @@ void api::health(const http::request& in, http::response& out)
     if (!query_is_good(in, out))
         return;
     const auto generation = catalogue_();
-    const auto report = make_query_report(generation.get(), CV_VERSION);
+    const auto report = make_query_report(generation.get(), around_, CV_VERSION);
     out.code = report.healthy() ? status::ok : status::service_unavailable;
     out.set("Content-Type", json_type);
     out.set("Cache-Control", "no-store");

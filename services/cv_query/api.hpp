@@ -1,6 +1,7 @@
 #pragma once
 #include "cv_query/catalogue.hpp"
 #include "cv_query/media.hpp"
+#include "cv_query/report.hpp"
 #include "http/coding.hpp"
 #include "http/request.hpp"
 #include "http/response.hpp"
@@ -20,7 +21,7 @@ public:
     /// Gives the newest generation; null when there is no catalogue at all.
     using source = std::function<std::shared_ptr<const snapshot>()>;
 
-    api(source catalogue, media files);
+    api(source catalogue, media files, worker_surroundings around = {});
 
     void livez(const http::request& in, http::response& out);
     void readyz(const http::request& in, http::response& out);
@@ -56,6 +57,7 @@ private:
 
     source catalogue_;
     media media_;
+    worker_surroundings around_;
     std::string openapi_br_;
     std::string openapi_gzip_;
     std::string openapi_tag_;

@@ -1,159 +1,49 @@
 #include "cv_query/app.hpp"
 
-#include "base/digest.hpp"
-#include "cv_query/api.hpp"
-#include "cv_query/background_loader.hpp"
-#include "cv_query/command_line.hpp"
+#include "config/command_line.hpp"
+#include "config/exit_code.hpp"
 #include "cv_query/commands.hpp"
+#include "cv_query/logs.hpp"
+#include "cv_query/query_service.hpp"
 #include "cv_query/routes.hpp"
-#include "http/server.hpp"
-#include "process/listener.hpp"
 #include "process/systemd.hpp"
+#include "process/title.hpp"
 
-#include <boost/asio/io_context.hpp>
-#include <csignal>
-#include <cstring>
 #include <iostream>
-#include <sys/resource.h>
-#include <sys/signalfd.h>
 #include <unistd.h>
 
 namespace cv {
 namespace {
 
-namespace asio = boost::asio;
-
-/// A setting that is well-formed and yet cannot be used here.
-class bad_setting : public std::runtime_error
+void describe(health::scoreboard& board)
 {
-public:
-    using std::runtime_error::runtime_error;
-};
-
-/// As many descriptors as the system lets us have: each connection takes one.
-void raise_descriptor_limit()
-{
-    rlimit limit{};
-    if (::getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
-        limit.rlim_cur = limit.rlim_max;
-        ::setrlimit(RLIMIT_NOFILE, &limit);
-    }
-}
-
-siphash_key client_key(const std::string& secret)
-{
-    const auto digest = sha256({"cv-backend client pseudonym\n", secret});
-    siphash_key key{};
-    std::memcpy(key.data(), digest.data(), sizeof key);
-    return key;
-}
-
-/// Opens the logs. Throws bad_setting for one that cannot be opened.
-std::unique_ptr<access_log> open_logs(const settings& config)
-{
-    const auto name = [](const char* setting, auto open) {
-        try {
-            return open();
-        } catch (const std::runtime_error& error) {
-            throw bad_setting(std::string(setting) + ": " + error.what() +
-                              "; allowed: a path that can be written, - or off");
-        }
-    };
-    name("ERROR_LOG", [&] {
-        log::start(config.error_log, config.log_level, config.log_format);
-        return 0;
-    });
-    return name("ACCESS_LOG",
-                [&] { return std::make_unique<access_log>(config.access_log, config.log_format); });
+    const auto patterns = route_patterns();
+    board.arbiter.store(static_cast<std::uint32_t>(::getpid()), std::memory_order_relaxed);
+    board.started.set(static_cast<std::uint64_t>(
+        std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch())
+            .count()));
+    board.program_version.set(CV_VERSION);
+    board.routes.set(patterns.size());
+    for (std::size_t i = 0; i < patterns.size(); ++i)
+        board.route_patterns[i].set(patterns[i]);
 }
 
 /// The wiring of a serving process.
-int serve(const configuration& found)
+int serve(const command_line& arguments, configuration found)
 {
-    const auto& config = found.values;
-    raise_descriptor_limit();
-    std::signal(SIGPIPE, SIG_IGN);
-    std::signal(SIGCHLD, SIG_DFL); // ignored by some parents, and then no child's end is told
-    sigset_t signals;
-    sigemptyset(&signals);
-    for (const int signal : {SIGTERM, SIGINT, SIGHUP, SIGCHLD})
-        sigaddset(&signals, signal);
-    ::pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+    arbiter::block_signals();
     try {
         auto handed_over = inherited_sockets(); // instead of BIND
-        const auto access = open_logs(config);
-        for (const auto& line : found.warnings)
-            log::write(log::level::warning, "config", line);
-        for (const auto& line : found.unused())
-            log::write(log::level::warning, "config", line);
-        background_loader loader(config);
-        if (!loader.run_first(signals))
-            return exit_code::ok;
-
-        catalogue cvs(config.state_dir);
-        api handlers([&cvs] { return cvs.current(); }, media(config.data_dir));
-        const http::dispatcher dispatch(make_routes(handlers),
-                                        {config.allowed_hosts, config.cors_allowed_origins,
-                                         config.secure_ssl_redirect, config.secure_proxy_ssl_header.name,
-                                         config.secure_proxy_ssl_header.value});
-        const auto counters = std::make_unique<worker_counters>();
-        asio::io_context context(BOOST_ASIO_CONCURRENCY_HINT_UNSAFE); // one thread, no locks
-        http::server_options options;
-        options.keepalive = config.keepalive;
-        options.trusted = config.forwarded_allow_ips;
-        options.client_key = client_key(config.secret_key);
-        std::vector<listening_socket> sockets;
-        bool draining = false;
-        asio::posix::stream_descriptor arrived(context, ::signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK));
-        http::server server(context, dispatch, *access, *counters, options);
-        server.set_tick([&] {
-            const bool there = cvs.follow();
-            loader.tick(there && cvs.current()->state().documents > 0);
-            if (draining && server.connections() == 0)
-                arrived.close(); // nothing is left to wait for
-        });
-
-        std::function<void()> await_signal = [&] {
-            arrived.async_wait(
-                asio::posix::stream_descriptor::wait_read, [&](boost::system::error_code error) {
-                    signalfd_siginfo info{};
-                    if (error)
-                        return;
-                    if (::read(arrived.native_handle(), &info, sizeof info) != sizeof info)
-                        return await_signal();
-                    if (info.ssi_signo == SIGHUP && !draining) {
-                        log::write(log::level::info, "app", "loading again");
-                        loader.start();
-                    } else if (info.ssi_signo == SIGTERM || info.ssi_signo == SIGINT) {
-                        // The second one is from somebody who will not wait.
-                        log::write(log::level::info, "app", draining ? "ending at once" : "draining");
-                        notify_manager("STOPPING=1\nSTATUS=draining");
-                        server.drain(draining ? std::chrono::seconds(0) : config.graceful_timeout);
-                        for (const auto& socket : sockets)
-                            socket.remove_file();
-                        sockets.clear();
-                        draining = true;
-                    }
-                    await_signal();
-                });
-        };
-        await_signal();
-
-        sockets = std::move(handed_over);
-        if (sockets.empty())
-            for (const auto& where : config.bind)
-                sockets.push_back(listen_on(where));
-        for (const auto& socket : sockets) {
-            server.listen(socket.socket.get());
-            std::cout << "cv-query ready on " << url_of(socket.where) << std::endl;
-        }
-        log::write(log::level::info, "app", "serving");
-        notify_manager("READY=1\nSTATUS=serving");
-        context.run();
-        access->flush();
-        log::write(log::level::info, "app", "stopped");
+        open_logs(found.values);                // what is wrong with them is told before anything is made
+        const instance own(found.values.run_dir);
+        const auto board = health::scoreboard_file::create(own.files().scoreboard());
+        describe(*board);
+        query_service service(arguments, std::move(found), own.name(), board, std::move(handed_over));
+        const int code = arbiter(board, service, own.files().control()).run();
+        if (code == exit_code::ok)
+            log::write(log::level::info, "app", "stopped");
         log::stop();
-        return exit_code::ok;
+        return code;
     } catch (const bad_setting& error) {
         std::cerr << "cv-query: " << error.what() << '\n';
         return exit_code::configuration;
@@ -167,32 +57,48 @@ int serve(const configuration& found)
 
 int run(int argc, const char* const* argv)
 {
-    const auto asked = read_command_line(argc, argv);
-    if (asked.exit >= 0)
-        return asked.exit;
-    const auto found = load_configuration(asked.flags, process_environment(), asked.config_file);
-    if (asked.what == command::config)
-        return run_config(found);
+    command_line arguments("cv-query",
+                           "Puts people's CVs on the internet as a fast, safe, read-only JSON API.\n"
+                           "Without a command it serves.",
+                           "0 good, 1 findings of check or unhealthy, 64 usage, 65 bad data, 69 unavailable, "
+                           "78 configuration.");
+    auto& app = arguments.app();
+    const auto* load = app.add_subcommand("load", "Compile the CV files into the catalogue, then exit");
+    auto* check =
+        app.add_subcommand("check", "Say what is wrong with CV files, then exit; without files: with all "
+                                    "those of CV_DATA_DIR");
+    std::vector<std::string> files;
+    check->add_option("FILE", files, "CV files to check");
+    const auto* config =
+        app.add_subcommand("config", "Print the settings with their sources, secrets hidden, then exit");
+    const auto* healthcheck = app.add_subcommand(
+        "healthcheck",
+        "Ask the running service on each address of BIND whether it is ready, then exit with 0 or 1");
+    app.require_subcommand(0, 1);
+    if (const int code = arguments.parse(argc, argv); code >= 0)
+        return code;
+
+    auto found = arguments.load();
+    if (config->parsed())
+        return print_configuration("cv-query", found);
+    const bool serves = app.get_subcommands().empty();
     // One line; `cv-query config` tells all that is wrong at once.
-    const auto& problems =
-        found.problems.empty() && asked.what == command::serve ? found.missing : found.problems;
+    const auto& problems = found.problems.empty() && serves ? found.missing : found.problems;
     if (!problems.empty()) {
         std::cerr << "cv-query: " << problems.front() << '\n';
         return exit_code::configuration;
     }
-    if (asked.what != command::serve)
-        for (const auto& line : found.warnings)
-            std::cerr << "cv-query: warning: " << line << '\n';
-    switch (asked.what) {
-    case command::load:
-        return run_load(found.values);
-    case command::healthcheck:
-        return run_healthcheck(found.values);
-    case command::check:
-        return run_check(found.values, asked.files);
-    default:
-        return serve(found);
+    if (serves) {
+        prepare_process_title(argc, argv);
+        return serve(arguments, std::move(found));
     }
+    for (const auto& line : found.warnings)
+        std::cerr << "cv-query: warning: " << line << '\n';
+    if (load->parsed())
+        return run_load(found.values);
+    if (healthcheck->parsed())
+        return run_healthcheck(found.values);
+    return run_check(found.values, files);
 }
 
 } // namespace cv

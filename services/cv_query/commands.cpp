@@ -3,7 +3,9 @@
 #include "base/clock.hpp"
 #include "base/file.hpp"
 #include "base/text.hpp"
+#include "config/exit_code.hpp"
 #include "cv_query/cv_files.hpp"
+#include "cv_query/load_run.hpp"
 #include "http/client.hpp"
 
 #include <algorithm>
@@ -38,21 +40,6 @@ private:
 };
 
 } // namespace
-
-std::string summary(const load_report& report)
-{
-    const auto& state = report.state;
-    std::string text = "generation " + std::to_string(state.generation) + ": " +
-                       std::to_string(state.documents) + " CVs of " + std::to_string(state.persons) +
-                       " persons (";
-    for (std::size_t i = 0; i < language_count; ++i)
-        text +=
-            (i > 0 ? ", " : "") + std::string(language_names[i]) + " " + std::to_string(state.by_language[i]);
-    return text + "); " + std::to_string(report.files) + " files: compiled " +
-           std::to_string(report.compiled) + ", unchanged " + std::to_string(report.unchanged) +
-           ", refused " + std::to_string(report.refused.size()) + ", removed " +
-           std::to_string(report.removed) + "; " + std::to_string(report.duration.count()) + " ms";
-}
 
 int run_load(const settings& config)
 {
@@ -138,23 +125,6 @@ int run_healthcheck(const settings& config)
                                         << '\n';
     }
     return healthy ? exit_code::ok : exit_code::findings;
-}
-
-int run_config(const configuration& config)
-{
-    for (const auto& setting : config.all) {
-        std::string line = std::string(setting.row->name) + "=" + setting.shown();
-        std::cout << line << std::string(line.size() < 56 ? 56 - line.size() : 1, ' ') << "# "
-                  << setting.source << (setting.row->unused.empty() ? "" : "; not in use yet") << '\n';
-    }
-    for (const auto& line : config.warnings)
-        std::cerr << "cv-query: warning: " << line << '\n';
-    for (const auto& line : config.problems)
-        std::cerr << "cv-query: " << line << '\n';
-    if (config.problems.empty()) // a wrong CV_ENV would make others look missing
-        for (const auto& line : config.missing)
-            std::cerr << "cv-query: " << line << '\n';
-    return config.problems.empty() && config.missing.empty() ? exit_code::ok : exit_code::configuration;
 }
 
 } // namespace cv

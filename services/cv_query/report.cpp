@@ -1,15 +1,21 @@
 #include "cv_query/report.hpp"
 
+#include <algorithm>
+#include <span>
+
 namespace cv {
 namespace {
 
 using boost::json::array;
 using boost::json::object;
 
+/// The first of them; a report that names a hundred thousand files helps nobody.
+constexpr std::size_t most_named = 20;
+
 array as_json(const std::vector<named_reason>& rows)
 {
     array list;
-    for (const auto& [file, reason] : rows)
+    for (const auto& [file, reason] : std::span(rows).first(std::min(rows.size(), most_named)))
         list.push_back(object{{"file", file}, {"reason", reason}});
     return list;
 }
@@ -19,9 +25,8 @@ health::check check_cv_data(const snapshot* generation)
     health::check check;
     check.name = "cv_data";
     if (!generation || generation->state().documents == 0) {
-        check.result = health::state::error;
-        check.message =
-            "no CV can be served: put CV files into the folder cvs of CV_DATA_DIR and run cv-query load";
+        check.add(health::state::error,
+                  "no CV can be served: put CV files into the folder cvs of CV_DATA_DIR");
     }
     if (!generation)
         return check;
@@ -39,18 +44,19 @@ health::check check_cv_data(const snapshot* generation)
         {"languages", std::move(languages)},
         {"generation", state.generation},
         {"age_seconds", std::chrono::duration_cast<std::chrono::seconds>(now).count() - state.loaded_at},
+        {"rejected_files", refused.size()},
         {"rejected", as_json(refused)},
         {"shadowed", as_json(shadowed)},
         {"locked_files",
          object{{"list", "cvs/SHA256SUMS"}, {"listed", state.listed}, {"mismatched", as_json(mismatched)}}}};
-    const auto warn = [&check](const std::vector<named_reason>& rows, const std::string& what) {
+    const auto warn = [&check](const std::vector<named_reason>& rows, std::string what) {
         if (rows.empty())
             return;
-        if (check.result == health::state::ok)
-            check.result = health::state::warn;
-        check.message += (check.message.empty() ? "" : "; ") + what;
-        for (const auto& row : rows)
-            check.message += " " + row.name;
+        for (const auto& row : std::span(rows).first(std::min(rows.size(), most_named)))
+            what += " " + row.name;
+        if (rows.size() > most_named)
+            what += " and " + std::to_string(rows.size() - most_named) + " more";
+        check.add(health::state::warn, what);
     };
     warn(refused, "refused:");
     warn(mismatched, "not as SHA256SUMS says:");
@@ -60,13 +66,27 @@ health::check check_cv_data(const snapshot* generation)
 
 } // namespace
 
-health::report make_query_report(const snapshot* generation, const std::string& version)
+health::report make_query_report(const snapshot* generation, const worker_surroundings& around,
+                                 const std::string& version)
 {
-    health::check database{"database", health::state::ok, "not configured; CVs come from files", {}};
-    health::check cache{
-        "cache", health::state::ok, "not configured; answers come from the mapped catalogue", {}};
-    return health::make_report({database, cache, check_cv_data(generation)}, version,
-                               std::chrono::system_clock::now());
+    std::vector<health::check> checks{
+        {"database", health::state::ok, "not configured; CVs come from files", {}},
+        {"cache", health::state::ok, "not configured; answers come from the mapped catalogue", {}},
+        check_cv_data(generation)};
+    if (around.board) {
+        health::add_load(checks.back(), around.board->load);
+        const health::observed_instance own{around.instance, true, around.board};
+        checks.push_back(health::check_workers({&own, 1}));
+        checks.push_back(health::check_disk({around.state_dir}));
+    }
+    return health::make_report(checks, version, std::chrono::system_clock::now());
+}
+
+std::string why_not_ready(const snapshot* generation, const worker_surroundings& around)
+{
+    if (!generation || generation->state().documents == 0)
+        return "no CV can be served: see cv_data in /api/v1/health/";
+    return around.board ? health::why_not_ready(*around.board) : std::string();
 }
 
 } // namespace cv

@@ -31,6 +31,14 @@ def wait_until(condition, deadline=10.0, step=0.005):
         time.sleep(step)
 
 
+def title(pid):
+    """What ps shows of a process; empty when it is gone."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes().rstrip(b"\0").decode()
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
+
+
 def make_folders(folder):
     """The folders of one instance; its data starts empty."""
     for name in ("data/cvs", "data/pdfs", "data/pics", "state", "run"):
@@ -128,6 +136,11 @@ class Service:
         lines = wait_until(ready)
         assert len(lines) == count, lines
         return [line[3] or (line[1].strip("[]"), int(line[2])) for line in lines]
+
+    def children(self, role):
+        """The pids of the arbiter's children with this role in their title."""
+        listed = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
+        return [int(pid) for pid in listed if title(pid).endswith(f": {role}")]
 
     def complaints(self):
         """What it wrote to standard error."""

@@ -43,7 +43,7 @@ def test_healthy(service):
     status, report = health(service)
     assert (status, report["status"]) == (200, "healthy")
     assert {name: check["status"] for name, check in report["checks"].items()} == {
-        "database": "ok", "cache": "ok", "cv_data": "ok"}
+        "database": "ok", "cache": "ok", "cv_data": "ok", "workers": "ok", "disk": "ok"}
     version = run_program(service.folder, "--version").stdout
     assert report["version"] in version
     told = datetime.strptime(report["timestamp"], "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=timezone.utc)

@@ -73,6 +73,7 @@ def test_state_removed_while_serving(tmp_path):
     write_cvs(tmp_path, SMALL)
     with running(tmp_path) as service:
         shutil.rmtree(tmp_path / "state")
+        wait_until(lambda: (tmp_path / "state/data.mdb").exists())
         (tmp_path / "data/cvs/new.json").write_bytes(cv("New"))
         assert ask(service, "/api/v1/cvs/mina/").status == 200
         wait_until(lambda: ask(service, "/api/v1/cvs/new/").status == 200)
@@ -89,7 +90,11 @@ def test_the_catalogue_removed_while_serving(tmp_path):
     """The old one is served until the new one has something to serve, and readers never lose their locks."""
     slow_load(tmp_path)
     with running(tmp_path) as service:
-        assert locks_of(service.process.pid, tmp_path / "state/lock.mdb") > 0
+        def all_hold_locks():
+            workers = service.children("worker")
+            return len(workers) == 2 and all(locks_of(pid, tmp_path / "state/lock.mdb") for pid in workers)
+
+        wait_until(all_hold_locks)
         os.remove(tmp_path / "state/data.mdb")
         (tmp_path / "data/cvs/new.json").write_bytes(cv("New"))
 
@@ -98,7 +103,7 @@ def test_the_catalogue_removed_while_serving(tmp_path):
             return ask(service, "/api/v1/cvs/new/").status == 200
 
         wait_until(answers, deadline=60)
-        assert locks_of(service.process.pid, tmp_path / "state/lock.mdb") > 0
+        wait_until(all_hold_locks)
 
 
 def test_a_parent_that_ignores_its_children(tmp_path):
@@ -139,8 +144,7 @@ def test_ending_while_a_load_runs(tmp_path):
     with running(tmp_path) as service:
         slow_load(tmp_path)
         service.process.send_signal(signal.SIGHUP)
-        loader = wait_until(lambda: Path(f"/proc/{service.process.pid}/task/{service.process.pid}/children")
-                            .read_text().split())[0]
+        loader = wait_until(lambda: service.children("loader"))[0]
         service.stop()
         with pytest.raises(ConnectionRefusedError):
             socket.create_connection(service.address, timeout=5)
@@ -153,8 +157,7 @@ def test_a_reload_during_a_load_is_not_lost(tmp_path):
     with running(tmp_path) as service:
         slow_load(tmp_path, 20)
         service.process.send_signal(signal.SIGHUP)
-        wait_until(lambda: Path(f"/proc/{service.process.pid}/task/{service.process.pid}/children")
-                   .read_text().split())
+        wait_until(lambda: service.children("loader"))
         wait_until(lambda: service.error_log.read_text("utf-8").count("loading again") == 1)
         (tmp_path / "data/cvs/late.json").write_bytes(cv("Late"))
         service.process.send_signal(signal.SIGHUP)

@@ -9,7 +9,7 @@ MAY = {
     "libs/base": {"base"},
     "libs/config": {"base", "config"},
     "libs/health": {"base", "health"},
-    "libs/process": {"base", "process"},
+    "libs/process": {"base", "health", "process"},  # health: the scoreboard, as libs/CMakeLists.txt says
     "libs/http": {"base", "health", "http"},  # health: counters.hpp alone, as libs/CMakeLists.txt says
     "services/cv_query": {"base", "config", "health", "http", "process", "cv_query"},
 }

@@ -1,0 +1,62 @@
+#include "process/child.hpp"
+
+#include "base/log.hpp"
+
+#include <algorithm>
+#include <csignal>
+#include <cstdlib>
+#include <cstring>
+#include <iostream>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+namespace cv {
+namespace {
+
+void close_all_but(std::vector<int> keep)
+{
+    keep.insert(keep.end(), {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO});
+    std::sort(keep.begin(), keep.end());
+    unsigned next = 0;
+    for (const auto fd : keep) {
+        if (static_cast<unsigned>(fd) > next)
+            ::close_range(next, static_cast<unsigned>(fd) - 1, 0);
+        next = std::max(next, static_cast<unsigned>(fd) + 1);
+    }
+    ::close_range(next, ~0U, 0);
+}
+
+} // namespace
+
+pid_t fork_child(std::vector<int> keep, const std::function<int()>& body)
+{
+    const auto parent = ::getpid();
+    const auto pid = ::fork();
+    if (pid != 0)
+        return pid;
+    ::prctl(PR_SET_PDEATHSIG, SIGTERM);
+    if (::getppid() != parent) // which ended before it could be told
+        std::_Exit(EXIT_FAILURE);
+    log::stop();
+    close_all_but(std::move(keep));
+    int code = EXIT_FAILURE;
+    try {
+        code = body();
+    } catch (const std::exception& error) {
+        std::cerr << "cv-query: " << error.what() << std::endl;
+    }
+    // Not exit(): what the parent has made is the parent's to take down.
+    std::cout.flush();
+    std::_Exit(code);
+}
+
+std::string describe_end(int wait_status)
+{
+    if (WIFEXITED(wait_status))
+        return "exit code " + std::to_string(WEXITSTATUS(wait_status));
+    const int signal = WTERMSIG(wait_status);
+    return "signal " + std::to_string(signal) + " (" + ::strsignal(signal) + ")";
+}
+
+} // namespace cv
