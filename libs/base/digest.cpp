@@ -3,7 +3,9 @@
 #include "base/text.hpp"
 
 #include <memory>
+#include <openssl/crypto.h>
 #include <openssl/evp.h>
+#include <openssl/hmac.h>
 #include <stdexcept>
 #include <sys/random.h>
 
@@ -19,6 +21,21 @@ sha256_digest sha256(std::initializer_list<std::string_view> parts)
     if (!good || EVP_DigestFinal_ex(context.get(), digest.data(), nullptr) != 1)
         throw std::runtime_error("OpenSSL does not provide SHA-256");
     return digest;
+}
+
+sha256_digest hmac_sha256(std::string_view key, std::string_view message)
+{
+    sha256_digest digest{};
+    unsigned size = 0;
+    if (!HMAC(EVP_sha256(), key.data(), static_cast<int>(key.size()),
+              reinterpret_cast<const unsigned char*>(message.data()), message.size(), digest.data(), &size))
+        throw std::runtime_error("OpenSSL does not provide HMAC with SHA-256");
+    return digest;
+}
+
+bool equal_in_constant_time(std::string_view a, std::string_view b)
+{
+    return a.size() == b.size() && CRYPTO_memcmp(a.data(), b.data(), a.size()) == 0;
 }
 
 std::string to_hex(const sha256_digest& digest)

@@ -1,5 +1,6 @@
 #include "http/dispatcher.hpp"
 
+#include "base/address.hpp"
 #include "base/log.hpp"
 #include "base/text.hpp"
 
@@ -16,6 +17,16 @@ using field = beast_http::field;
 std::string_view shortened(std::string_view text)
 {
     return text.substr(0, 200);
+}
+
+/// Whether a comma list such as Allow's names the method; methods are told apart by case.
+bool is_listed(std::string_view methods, std::string_view method)
+{
+    const auto at = methods.find(method);
+    if (at == methods.npos)
+        return false;
+    const auto end = at + method.size();
+    return (at == 0 || methods[at - 1] == ' ') && (end == methods.size() || methods[end] == ',');
 }
 
 status status_of(head_refusal why)
@@ -69,24 +80,27 @@ std::size_t dispatcher::lead(request& in, response& out) const
                                                               : router::match{nullptr, none, true};
     const bool probe = match.found && match.found->open_to_any_host;
 
-    if (!probe && !hosts_.contains(head.host_name)) {
+    if (!probe && !allows_host(head.host_name)) {
         log::write(log::level::warning, "security", "host not allowed; ALLOWED_HOSTS lists those that are",
                    {{"request_id", in.id}, {"host", shortened(head.host)}});
         out.set_error(status::bad_request, "Invalid host");
         return none;
     }
     const bool options = head.method == "OPTIONS";
-    if (!in.is_head && !options && head.method != "GET") {
-        out.set_error(
-            status::method_not_allowed, "Method not allowed",
-            object{{"method", shortened(head.method)}, {"allowed", array{"GET", "HEAD", "OPTIONS"}}});
-        out.set("Allow", allowed_methods);
+    const auto methods = match.found ? match.found->methods : read_methods;
+    if (!options && !is_listed(methods, head.method)) {
+        array allowed;
+        for (const auto method : split_list(methods))
+            allowed.emplace_back(method);
+        out.set_error(status::method_not_allowed, "Method not allowed",
+                      object{{"method", shortened(head.method)}, {"allowed", std::move(allowed)}});
+        out.set("Allow", methods);
         out.close = head.announces_body;
         return match.index;
     }
     if (asterisk) {
         out.code = status::no_content;
-        out.set("Allow", allowed_methods);
+        out.set("Allow", read_methods);
         return none;
     }
     if (fault == path_fault::malformed || fault == path_fault::trick) {
@@ -106,10 +120,17 @@ std::size_t dispatcher::lead(request& in, response& out) const
         return match.index;
     }
     if (options)
-        answer_options(in, out);
+        answer_options(in, methods, out);
     else
         match.found->handle(in, out);
     return match.index;
+}
+
+bool dispatcher::allows_host(std::string_view name) const
+{
+    const bool bracketed = name.starts_with('[') && name.ends_with(']');
+    return hosts_.contains(name) ||
+           (options_.any_address && parse_ip(bracketed ? name.substr(1, name.size() - 2) : name));
 }
 
 bool dispatcher::came_by_https(const request& in) const
@@ -132,12 +153,12 @@ void dispatcher::redirect(const request& in, bool to_https, bool add_slash, resp
     out.set("Location", location);
 }
 
-void dispatcher::answer_options(const request& in, response& out) const
+void dispatcher::answer_options(const request& in, std::string_view methods, response& out) const
 {
     out.code = status::no_content;
-    out.set("Allow", allowed_methods);
+    out.set("Allow", methods);
     if (origin_allowed(in.field(field::origin)) && !in.field(field::access_control_request_method).empty()) {
-        out.set("Access-Control-Allow-Methods", allowed_methods);
+        out.set("Access-Control-Allow-Methods", methods);
         out.set("Access-Control-Allow-Headers",
                 "Accept, Accept-Language, Content-Language, If-None-Match, Range, "
                 "If-Range, X-Request-ID");

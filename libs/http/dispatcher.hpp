@@ -15,8 +15,9 @@ struct dispatcher_options
     std::vector<std::string> hosts;
     std::vector<std::string> cors_origins;
     bool ssl_redirect = false;
-    std::string ssl_header_name;
-    std::string ssl_header_value;
+    std::string ssl_header_name{};
+    std::string ssl_header_value{};
+    bool any_address = false; ///< hosts that are IP addresses are allowed as well
 };
 
 /// Leads a request through its stations to a handler. The order is the contract's, and each has its reason:
@@ -46,17 +47,15 @@ public:
 
 private:
     std::size_t lead(request& in, response& out) const;
+    bool allows_host(std::string_view name) const;
     bool came_by_https(const request& in) const;
     void redirect(const request& in, bool to_https, bool add_slash, response& out) const;
-    void answer_options(const request& in, response& out) const;
+    void answer_options(const request& in, std::string_view methods, response& out) const;
     bool origin_allowed(std::string_view origin) const;
 
     router router_;
     allowed_hosts hosts_;
     dispatcher_options options_;
 };
-
-/// The methods that every route of this service takes.
-inline constexpr std::string_view allowed_methods = "GET, HEAD, OPTIONS";
 
 } // namespace cv::http

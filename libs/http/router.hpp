@@ -13,13 +13,17 @@ namespace cv::http {
 /// Makes an answer from a request: no socket, no waiting, so that a test calls it directly.
 using handler = std::function<void(const request&, response&)>;
 
+/// The methods that a route takes unless it says otherwise.
+inline constexpr std::string_view read_methods = "GET, HEAD, OPTIONS";
+
 /// A row of the table of routes. In `pattern`, `{name}` stands for one segment; a pattern that ends in `/` is
 /// the canonical form of the same path without it.
 struct route
 {
     std::string_view pattern;
     handler handle;
-    bool open_to_any_host = false; ///< probes: exempt from the host check and the https redirect
+    bool open_to_any_host = false;           ///< probes: exempt from the host check and the https redirect
+    std::string_view methods = read_methods; ///< as in Allow; OPTIONS is answered for all
 };
 
 /// Finds routes; the earlier row wins. Thread-safe once made.

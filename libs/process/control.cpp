@@ -50,4 +50,24 @@ void control_socket::serve(const std::function<std::string(std::string_view)>& a
     }
 }
 
+std::string ask_arbiter(const std::string& path, const std::string& wish)
+{
+    const unique_fd socket(::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0));
+    const timeval patience{1, 0};
+    const auto where = parse_endpoint("unix:" + path);
+    sockaddr_storage address{};
+    char answer[longest_control_message];
+    ssize_t got = -1;
+    if (where && socket &&
+        ::setsockopt(socket.get(), SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience) == 0 &&
+        ::connect(socket.get(), reinterpret_cast<const sockaddr*>(&address), to_sockaddr(*where, address)) ==
+            0 &&
+        ::send(socket.get(), wish.data(), wish.size(), MSG_NOSIGNAL) > 0)
+        got = ::recv(socket.get(), answer, sizeof answer, 0);
+    if (got <= 0)
+        return "error: the arbiter does not answer on " + path +
+               (errno == EAGAIN ? "" : ": " + errno_message(errno));
+    return {answer, static_cast<std::size_t>(got)};
+}
+
 } // namespace cv

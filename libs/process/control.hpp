@@ -29,4 +29,7 @@ private:
     unique_fd socket_;
 };
 
+/// Asks the arbiter that listens at `path`; its answer, or `error: …` when there is none within a second.
+std::string ask_arbiter(const std::string& path, const std::string& wish);
+
 } // namespace cv

@@ -1,0 +1,335 @@
+#include "cv_health/observer.hpp"
+
+#include "base/log.hpp"
+#include "base/text.hpp"
+
+#include <algorithm>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/this_coro.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <boost/json.hpp>
+
+namespace cv {
+namespace {
+
+namespace asio = boost::asio;
+using asio::use_awaitable;
+using boost::json::array;
+using boost::json::object;
+using health::check;
+using health::instance_state;
+using health::state;
+
+constexpr auto period = std::chrono::seconds(2);
+constexpr auto short_period = std::chrono::milliseconds(500); ///< while it is not ready
+constexpr auto patience = std::chrono::milliseconds(1500);    ///< less than the period
+constexpr auto proxy_period = std::chrono::seconds(10);
+constexpr int warn_days = 30;
+constexpr int error_days = 7;
+constexpr std::size_t most_changes = 200;
+const std::string health_path = "/api/v1/health/";
+
+/// Where to ask for what listens there: all addresses of a machine are asked on its loopback.
+std::optional<endpoint> place_of(std::string_view url)
+{
+    constexpr std::string_view scheme = "http://";
+    auto where = parse_endpoint(url.starts_with(scheme) ? url.substr(scheme.size()) : url);
+    if (where && where->host == "0.0.0.0")
+        where->host = "127.0.0.1";
+    else if (where && where->host == "::")
+        where->host = "::1";
+    return where;
+}
+
+/// The name by which clients know the site.
+std::string public_name(const settings& config)
+{
+    for (std::string_view name : config.allowed_hosts) {
+        if (name.starts_with('.'))
+            name.remove_prefix(1);
+        if (name != "*" && !name.empty())
+            return std::string(name);
+    }
+    return "localhost";
+}
+
+/// A check as an instance's own report has it; nothing when it is not there.
+std::optional<check> read_check(const object& report, std::string_view name)
+{
+    const auto* const checks = report.if_contains("checks");
+    const auto* const all = checks ? checks->if_object() : nullptr;
+    const auto* const found = all ? all->if_contains(name) : nullptr;
+    if (!found || !found->is_object())
+        return std::nullopt;
+    check result;
+    result.name = name;
+    result.figures = found->get_object();
+    if (const auto* const word = result.figures.if_contains("status"); word && word->is_string())
+        result.result = word->get_string() == "ok"     ? state::ok
+                        : word->get_string() == "warn" ? state::warn
+                                                       : state::error;
+    if (const auto* const text = result.figures.if_contains("message"); text && text->is_string())
+        result.message = std::string(text->get_string());
+    result.figures.erase("status");
+    result.figures.erase("message");
+    return result;
+}
+
+} // namespace
+
+bool instance_observation::should_answer() const
+{
+    return alive && board && (*board)->state.load(std::memory_order_relaxed) == instance_state::serving;
+}
+
+asio::awaitable<void> observer::run()
+{
+    asio::steady_timer timer(co_await asio::this_coro::executor);
+    for (;;) {
+        const auto start = monotonic::now();
+        co_await observe();
+        timer.expires_at(start + (is_ready() ? monotonic::duration(period) : short_period));
+        co_await timer.async_wait(use_awaitable);
+    }
+}
+
+asio::awaitable<void> observer::observe()
+{
+    find_all();
+    co_await ask_listeners();
+    if (!config_.proxy_url.empty() && monotonic::now() >= next_proxy_) {
+        next_proxy_ = monotonic::now() + proxy_period;
+        co_await ask_proxy();
+    }
+    make_checks();
+}
+
+void observer::find_all()
+{
+    std::vector<instance_observation> found;
+    for (auto& one : find_instances(config_.run_dir)) {
+        instance_observation next{one.name, one.files, one.alive, {}, {}, {}};
+        try {
+            next.board = health::scoreboard_file::open(one.files.scoreboard());
+        } catch (const std::runtime_error& error) {
+            next.fault = error.what();
+        }
+        const auto urls = next.should_answer() ? (*next.board)->listeners.get() : std::string();
+        for (const auto url : split_list(urls, ' '))
+            next.listeners.push_back({std::string(url), {}, {}});
+        if (next.board && (*next.board)->state.load(std::memory_order_relaxed) != instance_state::starting)
+            has_started_ = true;
+        found.push_back(std::move(next));
+    }
+    instances_ = std::move(found);
+}
+
+asio::awaitable<void> observer::ask_listeners()
+{
+    for (auto& one : instances_)
+        for (auto& listener : one.listeners) {
+            const auto where = place_of(listener.url);
+            const auto start = monotonic::now();
+            if (where)
+                listener.answer = co_await http::async_probe(*where, health_path, patience);
+            listener.took = std::chrono::duration_cast<std::chrono::milliseconds>(monotonic::now() - start);
+        }
+}
+
+asio::awaitable<void> observer::ask_proxy()
+{
+    proxy_ = co_await async_probe_proxy(config_.proxy_url, public_name(config_), health_path, patience);
+}
+
+const check* observer::find(std::string_view name) const
+{
+    for (const auto& one : checks_)
+        if (one.name == name)
+            return &one;
+    return nullptr;
+}
+
+std::vector<observer::condition> observer::readiness() const
+{
+    if (!has_observed())
+        return {{"instances", "the first round of checks is under way"}};
+    const auto fault = [this](std::string_view check_name) {
+        const auto* const found = find(check_name);
+        return found && found->result == state::error ? found->message : std::string();
+    };
+    return {{"instances", why_no_instance()}, {"query", fault("query")}, {"cv_data", fault("cv_data")}};
+}
+
+bool observer::is_ready() const
+{
+    const auto conditions = readiness();
+    return std::all_of(conditions.begin(), conditions.end(),
+                       [](const condition& one) { return one.fault.empty(); });
+}
+
+/// Why no instance wants requests; empty when one does.
+std::string observer::why_no_instance() const
+{
+    if (instances_.empty())
+        return "no instance of the service is found in CV_RUN_DIR";
+    std::string reasons;
+    for (const auto& one : instances_) {
+        const auto reason = !one.alive   ? "its arbiter is gone"
+                            : !one.board ? one.fault
+                                         : health::why_not_ready(**one.board);
+        if (reason.empty())
+            return {};
+        reasons += (reasons.empty() ? "" : "; ") + one.name + ": " + reason;
+    }
+    return reasons;
+}
+
+void observer::make_checks()
+{
+    const auto before = std::move(checks_);
+    checks_.clear();
+    add_served_checks();
+    checks_.push_back(check_query());
+    std::vector<health::observed_instance> seen;
+    for (const auto& one : instances_)
+        seen.push_back({one.name, one.alive, one.board ? &**one.board : nullptr});
+    checks_.push_back(health::check_workers(seen));
+    checks_.push_back(check_proxy());
+    checks_.push_back(check_certificate());
+    checks_.push_back(health::check_disk({config_.state_dir, config_.run_dir}));
+    note_changes(before);
+}
+
+/// What only the service knows, in its own words.
+void observer::add_served_checks()
+{
+    for (const std::string name : {"cv_data", "database", "cache"}) {
+        check result{name, state::ok, {}, {}};
+        bool told = false;
+        for (const auto& one : instances_)
+            for (const auto& listener : one.listeners) {
+                boost::json::error_code fault;
+                const auto body = boost::json::parse(listener.answer.body, fault);
+                auto part = fault || !body.is_object() ? std::nullopt : read_check(body.get_object(), name);
+                if (!part)
+                    continue;
+                if (instances_.size() == 1) {
+                    result = std::move(*part);
+                } else {
+                    if (!part->message.empty())
+                        result.add(part->result, one.name + ": " + part->message);
+                    result.figures[one.name] = std::move(part->figures);
+                }
+                told = true;
+                break;
+            }
+        if (!told)
+            result.add(name == "cv_data" ? state::error : state::warn,
+                       "unknown, because no instance of the service answers: see query and workers");
+        checks_.push_back(std::move(result));
+    }
+}
+
+check observer::check_query() const
+{
+    check result{"query", state::ok, {}, {}};
+    array listeners;
+    for (const auto& one : instances_)
+        for (const auto& listener : one.listeners) {
+            const auto& answer = listener.answer;
+            object figures{{"instance", one.name},
+                           {"url", listener.url},
+                           {"status", answer.status},
+                           {"milliseconds", listener.took.count()}};
+            if (answer.status == 0)
+                result.add(state::error,
+                           listener.url + " does not answer: " + answer.fault +
+                               "; clients get nothing either: see workers, then start it again");
+            else if (answer.status != 200 && answer.status != 503)
+                result.add(state::error, listener.url + " answers " + std::to_string(answer.status) +
+                                             " for its health: something else listens there");
+            listeners.push_back(std::move(figures));
+        }
+    if (listeners.empty())
+        result.add(state::error, "no instance of the service listens: see workers");
+    result.figures["listeners"] = std::move(listeners);
+    return result;
+}
+
+check observer::check_proxy() const
+{
+    check result{"proxy", state::ok, {}, {}};
+    if (config_.proxy_url.empty()) {
+        result.message = "not configured; PROXY_URL says where nginx is";
+        return result;
+    }
+    result.figures["url"] = config_.proxy_url;
+    if (!proxy_)
+        return result;
+    result.figures["status"] = proxy_->status;
+    constexpr unsigned own_unhealthy = 503;
+    if (proxy_->status == 0)
+        result.add(state::error, "nginx does not answer at " + config_.proxy_url + ": " + proxy_->fault);
+    else if (proxy_->status >= 500 && proxy_->status != own_unhealthy)
+        result.add(state::error, "nginx answers " + std::to_string(proxy_->status) +
+                                     ": it does not reach the service, see its error log");
+    else if (proxy_->status >= 300 && proxy_->status != own_unhealthy)
+        result.add(state::warn, "nginx answers " + std::to_string(proxy_->status) + " for " + health_path +
+                                    ": its configuration does not lead to the service");
+    return result;
+}
+
+check observer::check_certificate()
+{
+    check result{"certificate", state::ok, {}, {}};
+    const auto& path = config_.tls_certificate;
+    const bool has_file = !path.empty() && path != "off";
+    std::string fault;
+    if (proxy_ && proxy_->end)
+        certificate_end_ = proxy_->end;
+    else if (has_file)
+        certificate_end_ = end_of_file(path, fault);
+    if (!fault.empty()) {
+        result.add(state::error, fault + "; TLS_CERTIFICATE names it");
+        return result;
+    }
+    if (!certificate_end_) {
+        result.message = "not configured; PROXY_URL or TLS_CERTIFICATE says where it is";
+        return result;
+    }
+    const auto left =
+        std::chrono::floor<std::chrono::days>(*certificate_end_ - std::chrono::system_clock::now()).count();
+    result.figures = {{"not_after", timestamp(*certificate_end_)},
+                      {"days_left", left},
+                      {"source", proxy_ && proxy_->end ? config_.proxy_url : path}};
+    if (left < 0)
+        result.add(state::error, "expired " + timestamp(*certificate_end_) + ": renew it, then reload nginx");
+    else if (left < warn_days)
+        result.add(left < error_days ? state::error : state::warn,
+                   "ends in " + std::to_string(left) + " days: renew it, then reload nginx");
+    return result;
+}
+
+void observer::note_changes(const std::vector<check>& before)
+{
+    const auto now = monotonic::now();
+    since_.resize(checks_.size(), now);
+    for (std::size_t i = 0; i < checks_.size() && !before.empty(); ++i) {
+        const auto& one = checks_[i];
+        if (one.result == before[i].result)
+            continue;
+        changes_.push_front(
+            {std::chrono::system_clock::now(), one.name, before[i].result, one.result, one.message,
+             std::chrono::duration_cast<std::chrono::seconds>(now - std::exchange(since_[i], now))});
+        if (changes_.size() > most_changes)
+            changes_.pop_back();
+        log::write(one.result == state::ok ? log::level::info : log::level::warning, "health",
+                   "a check has changed",
+                   {{"check", one.name},
+                    {"from", name(before[i].result)},
+                    {"to", name(one.result)},
+                    {"reason", one.message}});
+    }
+}
+
+} // namespace cv
