@@ -20,20 +20,21 @@ esac
 
 # try_run: README's first command on this machine, before anything else is installed: it is ready, answers, ends.
 try_run() {
-  local said pid url
+  local said pid url health
   said=$(mktemp)
   echo "== scripts/run.sh" >&2
-  BIND=127.0.0.1:0 scripts/run.sh >"$said" 2>&1 &
+  BIND=127.0.0.1:0 SIDECAR_BIND=127.0.0.1:0 scripts/run.sh >"$said" 2>&1 &
   pid=$!
   # shellcheck disable=SC2064 # the values of now
   trap "kill $pid 2>/dev/null; rm -f $said" EXIT
-  until url=$(grep -om1 'http://127.0.0.1:[1-9][0-9]*$' "$said"); do
+  until url=$(sed -n 's/^cv-query ready on //p' "$said") && [[ -n $url ]] &&
+    health=$(sed -n 's/^cv-health ready on //p' "$said") && [[ -n $health ]] && curl -fs "$health/readyz" >/dev/null; do
     kill -0 "$pid" 2>/dev/null || { cat "$said" >&2; return 1; }
     sleep 0.2
   done
   curl -fsS "$url/api/v1/cvs/" | grep '"ramin"' || { kill "$pid"; cat "$said" >&2; return 1; }
   kill "$pid"
-  wait "$pid"
+  wait "$pid" || { cat "$said" >&2; return 1; }
   rm "$said"
   trap - EXIT
 }

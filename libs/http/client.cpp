@@ -36,6 +36,7 @@ asio::awaitable<probe_answer> async_probe(endpoint where, std::string path,
         co_await stream.async_connect(protocol::endpoint(&address, size), use_awaitable);
         beast::http::request<beast::http::empty_body> question(beast::http::verb::get, path, 11);
         question.set(beast::http::field::host, "localhost");
+        question.set(beast::http::field::user_agent, probe_agent);
         question.set(beast::http::field::connection, "close");
         co_await beast::http::async_write(stream, question, use_awaitable);
         beast::flat_buffer buffer;

@@ -4,6 +4,7 @@
 #include <boost/asio/awaitable.hpp>
 #include <chrono>
 #include <string>
+#include <string_view>
 
 namespace cv::http {
 
@@ -14,6 +15,9 @@ struct probe_answer
     std::string body;    ///< the first 64 KiB at most
     std::string fault;   ///< why there was no answer
 };
+
+/// How the probes name themselves; a server that trusts the peer does not log those that find all well.
+inline constexpr std::string_view probe_agent = "cv-probe";
 
 /// Asks a server for `path` on a connection of its own, as a health probe does; nothing takes longer than
 /// `patience`, and nothing is thrown for what the server does. Runs on the caller's executor.

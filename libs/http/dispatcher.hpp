@@ -44,6 +44,10 @@ public:
                     response& out) const;
 
     std::size_t routes() const { return router_.table().size(); }
+    bool is_probe(std::size_t route) const
+    {
+        return route < routes() && router_.table()[route].open_to_any_host;
+    }
 
 private:
     std::size_t lead(request& in, response& out) const;

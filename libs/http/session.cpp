@@ -2,6 +2,7 @@
 
 #include "base/log.hpp"
 #include "base/text.hpp"
+#include "http/client.hpp"
 
 #include <algorithm>
 #include <cerrno>
@@ -184,6 +185,12 @@ std::string_view session::client_of(const request& in)
     return {peer_client_, 16};
 }
 
+bool session::is_own_probe(const request& in, const response& out) const
+{
+    return server_.dispatch_.is_probe(route_) && out.code == status::ok && peer_.trusted &&
+           in.field("User-Agent") == probe_agent && in.field("X-Forwarded-For").empty();
+}
+
 void session::answer_next(std::string_view text)
 {
     request in;
@@ -202,6 +209,7 @@ void session::answer_next(std::string_view text)
     route_ = server_.dispatch_.answer(in, out);
     out.close = out.close || !in.head.keep_alive || server_.draining_;
     server_.dispatch_.write_head(&in, in.id, server_.date_.at(server_.wall_clock(now_)), in.head.http11, out);
+    logged_ = !is_own_probe(in, out);
     head_only_ = in.is_head || out.code == status::not_modified || out.code == status::no_content;
     entry_ = {in.id,
               client_of(in),
@@ -230,6 +238,7 @@ void session::refuse(head_refusal why, std::string_view text)
     server_.dispatch_.write_head(nullptr, id, server_.date_.at(server_.wall_clock(now_)), true, out);
     head_only_ = text.starts_with("HEAD ");
     route_ = server_.dispatch_.routes();
+    logged_ = true;
     entry_ = {id, client, claims.method, claims.target, static_cast<unsigned>(out.code), 0, {}, {}};
     open_ = false;
     send(out);
@@ -354,7 +363,8 @@ void session::finish(const response& out)
     server_.counters_.count_request({request_method_from(entry_.method), static_cast<std::uint8_t>(route_),
                                      static_cast<std::uint16_t>(entry_.status)},
                                     entry_.bytes, ended - started);
-    server_.access_.write(entry_);
+    if (logged_)
+        server_.access_.write(entry_);
     server_.count_answer();
 }
 

@@ -68,6 +68,8 @@ private:
     void finish(const response& out);
     std::string_view pseudonym(const std::optional<ip_address>& address, char (&buffer)[17]) const;
     std::string_view client_of(const request& in);
+    /// A probe of our own that finds all well: every other second one of them would fill the access log.
+    bool is_own_probe(const request& in, const response& out) const;
     boost::asio::awaitable<void> send_pending();
     boost::asio::awaitable<void> linger();
 
@@ -87,6 +89,7 @@ private:
 
     // Of the answer that is being made or sent.
     bool head_only_ = false;
+    bool logged_ = true;
     std::uint64_t sent_ = 0;
     std::size_t route_ = 0;
     monotonic::time_point turn_began_;

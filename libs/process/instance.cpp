@@ -75,7 +75,7 @@ instance::instance(const std::string& run_folder) : owner_(::getpid())
         if (number == most_instances)
             fail("find a free number in", run_folder, "a thousand instances run");
         name_ = std::string(prefix) + std::to_string(number);
-        files_ = {run_folder + "/" + name_};
+        files_ = {std::filesystem::absolute(run_folder) / name_};
         lock_ = take(files_);
     }
     const auto line = std::to_string(owner_) + "\n";
@@ -97,7 +97,8 @@ std::vector<found_instance> find_instances(const std::string& run_folder)
 {
     std::vector<found_instance> found;
     std::error_code error;
-    for (const auto& entry : std::filesystem::directory_iterator(run_folder, error)) {
+    for (const auto& entry :
+         std::filesystem::directory_iterator(std::filesystem::absolute(run_folder), error)) {
         auto name = entry.path().filename().string();
         if (!name.starts_with(prefix))
             continue;
