@@ -106,8 +106,11 @@ void worker_pool::note_death(const worker& gone, int status, monotonic::time_poi
     board_->ends[static_cast<std::size_t>(gone.hung ? worker_end::hung : worker_end::died)].add();
     board_->last_death.set(gone.hung ? "no heartbeat for TIMEOUT seconds, " + end : end);
     last_death_ = now;
-    if (!proven_ && gone.generation == generation_ && WIFEXITED(status)) {
-        failed_start_ = WEXITSTATUS(status); // it has said why
+    // An exit code is a decision, and it has said why. A first generation that is killed is tried again, for
+    // there is none before it to go back to.
+    constexpr unsigned first = 1;
+    if (!proven_ && gone.generation == generation_ && (WIFEXITED(status) || generation_ != first)) {
+        failed_start_ = WIFEXITED(status) ? WEXITSTATUS(status) : EXIT_FAILURE;
         return;
     }
     log::write(log::level::error, "arbiter",

@@ -53,8 +53,6 @@ std::string compress(std::string_view body, coding how)
 api::api(source catalogue, media files, worker_surroundings around)
     : catalogue_(std::move(catalogue)), media_(std::move(files)), around_(std::move(around))
 {
-    openapi_br_ = compress_br(openapi_text(), 9);
-    openapi_gzip_ = compress_gzip(openapi_text(), 9);
     openapi_tag_ = to_hex(sha256({compressor_versions(), openapi_text()})).substr(0, 32);
     index_ =
         boost::json::serialize(object{{"name", "cv-backend"},
@@ -113,6 +111,11 @@ void api::openapi(const http::request& in, http::response& out)
 {
     if (!query_is_good(in, out))
         return;
+    if (openapi_br_.empty()) { // not at the start: a worker is to be ready at once, and few ever ask for this
+        constexpr int quality = 9;
+        openapi_br_ = compress_br(openapi_text(), quality);
+        openapi_gzip_ = compress_gzip(openapi_text(), quality);
+    }
     serve_prepared(in, out, {openapi_text(), openapi_br_, openapi_gzip_, openapi_tag_}, nullptr);
 }
 

@@ -50,6 +50,9 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--seconds", type=count, default=3, metavar="S", help="of a measurement (default 3)")
     parser.add_argument("--connections", type=count, default=64, metavar="N", help="of the load (default 64)")
     parser.add_argument("--only", type=some_servers, default=list(SERVERS), metavar="LIST", help=some)
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="NAME=VALUE", help="a setting of cv-query, other than usual"
+    )
     parser.add_argument("--output", type=Path, metavar="FILE", help="write the table there too")
     parser.add_argument("--no-build", action="store_true", help="take the release build as it is")
     return parser.parse_args()
@@ -80,7 +83,8 @@ def start(options, programs, core: int, folder: Path, bodies: dict[str, bytes], 
     answers = {work: TYPICAL_HEAD.format(size=len(body)).encode() + body for work, body in bodies.items()}
     running: dict[str, dict[str, Server]] = {}
     if "cv-query" in options.only:
-        server = servers.start_cv_query(core, folder / "cv-query", cv_query, folder / "data", stack)
+        more = dict(setting.split("=", 1) for setting in options.set)
+        server = servers.start_cv_query(core, folder / "cv-query", cv_query, folder / "data", more, stack)
         running["cv-query"] = dict.fromkeys(WORKS, server)
         answers = {work: server.check(work, body) for work, body in bodies.items()}
     if "floor" in options.only:
@@ -103,7 +107,7 @@ def measure(server: Server, work: str, body: bytes, core: int, options) -> tuple
     wrk = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
     wall = time.monotonic() - began
     after = server.cpu_nanoseconds()
-    if lost := before.keys() - after.keys():
+    if (lost := before.keys() - after.keys()) and before["ended"] == after["ended"]:
         raise server.failure(f"lost threads {', '.join(sorted(lost))} and their CPU time during {work}")
     report = {key: int(value) for key, value in re.findall(r"(\w+)=(\d+)", wrk.stdout.splitlines()[-1])}
     short = not report["non_2xx"] and report["bytes"] < report["requests"] * len(body)
@@ -183,7 +187,8 @@ def run(options: argparse.Namespace) -> int:
         bodies = sample.write(folder / "data")
         running = start(options, programs, cores[0], folder, bodies, stack)
         medians, failed = measure_all(running, bodies, cores[1], options)
-    how = f"median of {options.rounds} rounds of {options.seconds} s, {options.connections} connections"
+    how = "".join(f"with {setting}, " for setting in options.set)
+    how += f"median of {options.rounds} rounds of {options.seconds} s, {options.connections} connections"
     parts = (
         f"Requests per second of the server's CPU time, {how}.",
         table(medians, failed, bodies),

@@ -99,6 +99,9 @@ class Server:
         for pid in family(self.process.pid):
             for thread in Path(f"/proc/{pid}/task").iterdir():
                 times[thread.name] = int((thread / "schedstat").read_text().split()[0])
+        # Children that have ended, as workers at MAX_REQUESTS do; counted in clock ticks, for lack of better.
+        ended = sum(map(int, Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()[13:15]))
+        times["ended"] = ended * 1_000_000_000 // os.sysconf("SC_CLK_TCK")
         return times
 
     def stop(self) -> None:
@@ -159,8 +162,8 @@ def start_nginx(core: int, folder: Path, bodies: dict[str, bytes], stack) -> Ser
     return server
 
 
-def start_cv_query(core: int, folder: Path, program: Path, data: Path, stack) -> Server:
-    """As in production, with one worker, as nginx has: there is one core to serve on."""
+def start_cv_query(core: int, folder: Path, program: Path, data: Path, more: dict[str, str], stack) -> Server:
+    """As in production, with one worker, as nginx has: there is one core to serve on. `more`: other settings."""
     for name in ("state", "run"):
         (folder / name).mkdir(parents=True)
     settings = {
@@ -175,6 +178,7 @@ def start_cv_query(core: int, folder: Path, program: Path, data: Path, stack) ->
         "CV_RUN_DIR": str(folder / "run"),
         "ACCESS_LOG": str(folder / "access.log"),
         "ERROR_LOG": str(folder / "error.log"),
+        **more,
     }
     server = Server("cv-query", core, folder, [program], settings)
     stack.callback(server.stop)
