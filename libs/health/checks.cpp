@@ -40,11 +40,13 @@ std::size_t present_workers(const scoreboard& board)
 check check_instance(const observed_instance& one)
 {
     check result;
-    if (!one.board || !one.alive) {
+    if (!one.alive)
         result.add(state::error,
                    "its arbiter is gone: start the service again; the ERROR_LOG says why it ended");
+    else if (!one.fault.empty())
+        result.add(state::error, one.fault);
+    if (!one.alive || !one.board)
         return result;
-    }
     const auto& board = *one.board;
     const auto ready = ready_workers(board);
     const auto wanted = board.wanted.get();

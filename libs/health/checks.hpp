@@ -16,6 +16,7 @@ struct observed_instance
     std::string name;
     bool alive = true;                 ///< its arbiter runs
     const scoreboard* board = nullptr; ///< null when it could not be read
+    std::string fault{};               ///< why it could not, or what else an observer finds wrong
 };
 
 /// Whether the instances have the workers they should have, and take the settings they are given.

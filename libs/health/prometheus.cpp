@@ -39,8 +39,15 @@ std::string metric_number(double value)
 {
     if (std::isinf(value))
         return value > 0 ? "+Inf" : "-Inf";
-    char digits[32];
-    const auto end = std::to_chars(digits, digits + sizeof digits, value).ptr;
+    // As the common clients do, for the same bound to have the same name everywhere.
+    constexpr double least_fixed = 1e-4;
+    constexpr double most_fixed = 1e16;
+    const auto size = std::abs(value);
+    const auto style = value == 0 || (size >= least_fixed && size < most_fixed)
+                           ? std::chars_format::fixed
+                           : std::chars_format::scientific;
+    char digits[64];
+    const auto end = std::to_chars(digits, digits + sizeof digits, value, style).ptr;
     std::string text(digits, end);
     if (text.find_first_of(".en") == text.npos)
         text += ".0";

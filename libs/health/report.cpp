@@ -25,7 +25,7 @@ report make_report(const std::vector<check>& checks, const std::string& version,
         if (!check.message.empty())
             entry["message"] = check.message;
         for (const auto& figure : check.figures)
-            entry[figure.key()] = figure.value();
+            entry.emplace(figure.key(), figure.value()); // which leaves status and message alone
         described[check.name] = std::move(entry);
         result.worst = std::max(result.worst, check.result);
     }

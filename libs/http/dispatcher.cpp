@@ -98,6 +98,11 @@ std::size_t dispatcher::lead(request& in, response& out) const
         out.close = head.announces_body;
         return match.index;
     }
+    if (head.announces_body) { // no route takes one, and what follows must not be read as a request
+        out.set_error(status::bad_request, "Malformed request");
+        out.close = true;
+        return match.index;
+    }
     if (asterisk) {
         out.code = status::no_content;
         out.set("Allow", read_methods);

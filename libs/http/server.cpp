@@ -26,6 +26,8 @@ constexpr auto must_not_fail = [](const std::exception_ptr& error) {
         std::rethrow_exception(error);
 };
 
+constexpr int most_waiting = 4096; ///< as long as a queue is made
+
 constexpr auto tick = std::chrono::milliseconds(250);
 
 /// The life of a connection: the session lies in this coroutine's frame.
@@ -99,6 +101,8 @@ boost::asio::awaitable<void> server::accept_loop(std::shared_ptr<listener> from)
 bool server::accept_waiting(listener& from, int most)
 {
     for (int i = 0; i < most; ++i) {
+        if (sessions_.size() >= options_.most_connections)
+            return false;
         sockaddr_storage peer{};
         socklen_t size = sizeof peer;
         unique_fd socket(::accept4(from.native_handle(), reinterpret_cast<sockaddr*>(&peer), &size,
@@ -170,7 +174,7 @@ void server::drain(std::chrono::seconds longest, bool take_waiting)
 {
     if (take_waiting)
         for (const auto& from : listeners_)
-            accept_waiting(*from, std::numeric_limits<int>::max());
+            accept_waiting(*from, most_waiting);
     draining_ = true;
     drain_deadline_ = monotonic::now() + longest;
     for (const auto& from : listeners_) {

@@ -29,6 +29,7 @@ struct server_options
     std::uint64_t write_floor = 16 * 1024;  ///< bytes a second that a client must take
     std::chrono::seconds linger{2};         ///< for the client to close first
     std::chrono::seconds drain_timeout{30}; ///< of the drain after `most_requests`
+    std::size_t most_connections = std::numeric_limits<std::size_t>::max(); ///< the others wait in the queue
     std::uint64_t most_requests = 0;        ///< then it drains by itself; 0: any number
     std::uint64_t most_requests_spread = 0; ///< it may take so many more
     peer_list trusted;

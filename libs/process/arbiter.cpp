@@ -92,8 +92,8 @@ int arbiter::run()
     load_.start();
     while (!exit_code_) {
         auto until = monotonic::now() + tick;
-        if (folder_.next())
-            until = std::min(until, *folder_.next());
+        if (const auto next = folder_.next())
+            until = std::min(until, *next);
         wait(until);
         take_signals();
         take_children();
@@ -154,6 +154,7 @@ void arbiter::take_children()
 void arbiter::advance(monotonic::time_point now)
 {
     board_->heartbeat.add();
+    calm_watchdog(now);
     folder_.update(now);
     if (folder_.due(now) && !stopping_) {
         log::write(log::level::info, "arbiter", "the data folder has changed: loading");
@@ -188,7 +189,7 @@ void arbiter::advance(monotonic::time_point now)
         if (step_ == reload_step::none && std::exchange(reload_again_, false))
             reload();
     }
-    watch_manager(now);
+    tell_status();
 }
 
 void arbiter::load_ended(bool good)
@@ -279,12 +280,16 @@ void arbiter::stop(bool at_once)
     pool_.stop(at_once);
 }
 
-void arbiter::watch_manager(monotonic::time_point now)
+void arbiter::calm_watchdog(monotonic::time_point now)
 {
-    if (manager_period_ > monotonic::duration::zero() && now >= next_manager_) {
-        next_manager_ = now + manager_period_;
-        notify_manager("WATCHDOG=1");
-    }
+    if (manager_period_ == monotonic::duration::zero() || now < next_manager_)
+        return;
+    next_manager_ = now + manager_period_;
+    notify_manager("WATCHDOG=1");
+}
+
+void arbiter::tell_status()
+{
     if (board_->state.load(std::memory_order_relaxed) != instance_state::serving ||
         step_ != reload_step::none || load_.running())
         return;

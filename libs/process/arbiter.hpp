@@ -82,7 +82,8 @@ private:
     void wait(monotonic::time_point until);
     void take_signals();
     void take_children();
-    void watch_manager(monotonic::time_point now);
+    void calm_watchdog(monotonic::time_point now);
+    void tell_status();
     void advance(monotonic::time_point now);
     void load_ended(bool good);
     void begin_serving();

@@ -8,6 +8,7 @@
 #include <cstring>
 #include <iostream>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -51,12 +52,24 @@ pid_t fork_child(std::vector<int> keep, const std::function<int()>& body)
     std::_Exit(code);
 }
 
+std::size_t raise_descriptor_limit()
+{
+    rlimit limit{};
+    if (::getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+        limit.rlim_cur = limit.rlim_max;
+        ::setrlimit(RLIMIT_NOFILE, &limit);
+        ::getrlimit(RLIMIT_NOFILE, &limit);
+    }
+    return limit.rlim_cur;
+}
+
 std::string describe_end(int wait_status)
 {
     if (WIFEXITED(wait_status))
         return "exit code " + std::to_string(WEXITSTATUS(wait_status));
     const int signal = WTERMSIG(wait_status);
-    return "signal " + std::to_string(signal) + " (" + ::strsignal(signal) + ")";
+    const char* const words = ::sigdescr_np(signal);
+    return "signal " + std::to_string(signal) + (words ? " (" + std::string(words) + ")" : "");
 }
 
 } // namespace cv

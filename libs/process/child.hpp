@@ -12,6 +12,10 @@ namespace cv {
 /// Only for a process with one thread.
 pid_t fork_child(std::vector<int> keep, const std::function<int()>& body);
 
+/// Lets this process have as many descriptors as the system allows it, for each connection takes one; how
+/// many that is.
+std::size_t raise_descriptor_limit();
+
 /// How a process ended, for people: `exit code 69`, `signal 11 (Segmentation fault)`.
 std::string describe_end(int wait_status);
 

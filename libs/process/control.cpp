@@ -53,13 +53,14 @@ void control_socket::serve(const std::function<std::string(std::string_view)>& a
 std::string ask_arbiter(const std::string& path, const std::string& wish)
 {
     const unique_fd socket(::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0));
-    const timeval patience{1, 0};
+    const timeval patience{0, 500'000}; // for each step
     const auto where = parse_endpoint("unix:" + path);
     sockaddr_storage address{};
     char answer[longest_control_message];
     ssize_t got = -1;
     if (where && socket &&
         ::setsockopt(socket.get(), SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience) == 0 &&
+        ::setsockopt(socket.get(), SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience) == 0 &&
         ::connect(socket.get(), reinterpret_cast<const sockaddr*>(&address), to_sockaddr(*where, address)) ==
             0 &&
         ::send(socket.get(), wish.data(), wish.size(), MSG_NOSIGNAL) > 0)

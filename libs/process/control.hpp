@@ -29,7 +29,8 @@ private:
     unique_fd socket_;
 };
 
-/// Asks the arbiter that listens at `path`; its answer, or `error: …` when there is none within a second.
+/// Asks the arbiter that listens at `path`; its answer, or `error: …` when there is none within a
+/// second, which it waits.
 std::string ask_arbiter(const std::string& path, const std::string& wish);
 
 } // namespace cv

@@ -75,9 +75,10 @@ bool load_process::reap(pid_t pid, int status)
     const bool good = by_itself && WEXITSTATUS(status) == EXIT_SUCCESS;
     if (stopping_)
         return true;
-    end(good, good || (by_itself && !board_.failure.get().empty()) ? std::string()
-              : killed_ ? "the load made no progress for TIMEOUT seconds and was killed"
-                        : "the loader ended by " + describe_end(status));
+    const bool said = by_itself && WEXITSTATUS(status) != EXIT_FAILURE; // the code of one that had no words
+    end(good, good || said ? std::string()
+              : killed_    ? "the load made no progress for TIMEOUT seconds and was killed"
+                           : "the loader ended by " + describe_end(status));
     if (again_)
         fork_loader(true);
     return true;

@@ -31,7 +31,7 @@ void prepare_process_title(int argc, const char* const* argv)
     };
     for (int i = 0; i < argc; ++i)
         take(const_cast<char*>(argv[i]));
-    static std::vector<char*> moved;
+    auto& moved = *new std::vector<char*>; // never freed: exit handlers may still ask for the environment
     for (char** entry = environ; entry && *entry; ++entry) {
         take(*entry);
         moved.push_back(::strdup(*entry));

@@ -135,7 +135,7 @@ void worker_pool::tick(monotonic::time_point now)
     if (board_->quick_deaths.get() > 0 && now - last_death_ > 2 * longest_pause)
         board_->quick_deaths.set(0);
     let_leave(now);
-    if (!stopping_)
+    if (!stopping_ && generation_ > 0)
         start_missing(now);
 }
 
@@ -165,19 +165,24 @@ void worker_pool::watch(worker& one, monotonic::duration passed)
 
 void worker_pool::let_leave(monotonic::time_point now)
 {
-    const auto ready = std::count_if(workers_.begin(), workers_.end(), [this](const worker& one) {
-        return takes_part(one) && is(one, worker_state::ready);
-    });
-    const bool complete = ready >= static_cast<std::ptrdiff_t>(plan_.workers);
-    for (auto& one : workers_) {
+    const auto serves = [this](const worker& one) {
+        return one.generation == generation_ && !one.leave_until && !one.hung &&
+               (is(one, worker_state::ready) ||
+                (is(one, worker_state::worn) && !one.slot->relieved.load(std::memory_order_relaxed)));
+    };
+    auto surplus =
+        std::count_if(workers_.begin(), workers_.end(), serves) - static_cast<std::ptrdiff_t>(plan_.workers);
+    for (auto& one : workers_) { // the oldest first
         if (one.leave_until && now > *one.leave_until)
             ::kill(one.pid, SIGKILL);
-        if (stopping_ || !complete || one.leave_until)
+        if (stopping_ || surplus < 0 || one.leave_until)
             continue;
         if (one.generation != generation_)
             ask_to_leave(one, now);
-        else if (is(one, worker_state::worn))
+        else if (surplus > 0 && is(one, worker_state::worn) && serves(one)) {
             one.slot->relieved.store(true, std::memory_order_relaxed);
+            --surplus;
+        }
     }
 }
 

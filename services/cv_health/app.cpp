@@ -4,6 +4,7 @@
 #include "config/exit_code.hpp"
 #include "cv_health/routes.hpp"
 #include "http/server.hpp"
+#include "process/child.hpp"
 #include "process/listener.hpp"
 #include "process/systemd.hpp"
 #include "process/title.hpp"
@@ -18,6 +19,17 @@ namespace cv {
 namespace {
 
 namespace asio = boost::asio;
+
+/// Few are to come, and none is to keep the sidecar from opening what it looks at.
+http::server_options server_options()
+{
+    constexpr std::size_t own = 32; // descriptors of its own
+    http::server_options options;
+    options.keepalive = std::chrono::seconds(15);
+    const auto descriptors = raise_descriptor_limit();
+    options.most_connections = descriptors > 2 * own ? descriptors - own : own;
+    return options;
+}
 
 http::dispatcher_options dispatch_options(const settings& config)
 {
@@ -60,7 +72,7 @@ int serve(const configuration& found)
         const http::dispatcher dispatch(make_routes(handlers), dispatch_options(config));
         const auto counters = std::make_unique<worker_counters>();
         asio::io_context context(BOOST_ASIO_CONCURRENCY_HINT_UNSAFE_IO);
-        http::server server(context, dispatch, access, *counters, {});
+        http::server server(context, dispatch, access, *counters, server_options());
         asio::signal_set signals(context, SIGTERM, SIGINT, SIGHUP);
         signals.add(SIGUSR1);
         std::function<void()> await_signal = [&] {

@@ -95,7 +95,19 @@ private:
     void gauge(std::string_view name, std::string_view help, Value value)
     {
         out_.gauge(name, help);
-        per_instance(value);
+        for_each_living([&](std::string_view instance, const scoreboard& board) {
+            out_.sample(static_cast<double>(value(board)), {{id, instance}});
+        });
+    }
+
+    /// As for_each_board, without those that are gone: what they have counted stays true, what they were is
+    /// over.
+    template <class Each>
+    void for_each_living(Each each)
+    {
+        for (const auto& one : seen_.instances())
+            if (one.board && one.alive)
+                each(std::string_view(one.name), **one.board);
     }
 
     /// The sum of a counter over all workers there have been.
@@ -180,7 +192,7 @@ private:
     void workers()
     {
         out_.gauge("cv_workers", "Workers by state.");
-        for_each_board([this](std::string_view instance, const scoreboard& board) {
+        for_each_living([this](std::string_view instance, const scoreboard& board) {
             using health::worker_state;
             for (const auto state :
                  {worker_state::starting, worker_state::ready, worker_state::worn, worker_state::leaving}) {
@@ -210,7 +222,7 @@ private:
         for (const auto& one : seen_.instances())
             out_.sample(one.alive ? 1 : 0, {{id, one.name}});
         out_.gauge("cv_instance_state", "1 for the state that the instance is in.");
-        for_each_board([this](std::string_view instance, const scoreboard& board) {
+        for_each_living([this](std::string_view instance, const scoreboard& board) {
             using health::instance_state;
             for (const auto state :
                  {instance_state::starting, instance_state::serving, instance_state::stopping})
@@ -245,16 +257,26 @@ private:
               [](const scoreboard& board) {
                   return static_cast<double>(board.load.milliseconds.get()) * milli;
               });
-        gauge("cv_last_load_timestamp_seconds", "When that load ended, since the epoch.",
-              of(&load_board::ended));
+        moment("cv_last_load_timestamp_seconds", "When that load ended, since the epoch.",
+               &load_board::ended);
         gauge("cv_catalogue_generation", "The catalogue's generation.", of(&load_board::generation));
-        gauge("cv_catalogue_timestamp_seconds", "When that generation was made, since the epoch.",
-              of(&load_board::loaded_at));
+        moment("cv_catalogue_timestamp_seconds", "When that generation was made, since the epoch.",
+               &load_board::loaded_at);
         gauge("cv_documents", "CVs in the catalogue.", of(&load_board::documents));
         gauge("cv_persons", "Persons in the catalogue.", of(&load_board::persons));
         gauge("cv_refused_files", "CV files that are refused.", of(&load_board::refused));
         gauge("cv_mismatched_files", "CV files that are not as SHA256SUMS says.",
               of(&load_board::mismatched));
+    }
+
+    /// A time that has no value until it has come.
+    void moment(std::string_view name, std::string_view help, cv::counter health::load_board::* member)
+    {
+        out_.gauge(name, help);
+        for_each_living([&](std::string_view instance, const scoreboard& board) {
+            if (const auto at = (board.load.*member).get(); at > 0)
+                out_.sample(static_cast<double>(at), {{id, instance}});
+        });
     }
 
     void checks()
@@ -266,13 +288,11 @@ private:
         out_.sample(seen_.is_ready() ? 1 : 0);
         out_.gauge("cv_probe_success", "Whether a real listener answered the last probe.");
         for_each_listener([this](const auto& one, const auto& listener) {
-            out_.sample(listener.answer.status != 0 ? 1 : 0, {{id, one.name}, {"listener", listener.url}});
+            out_.sample(listener.answers() ? 1 : 0, {{id, one.name}, {"listener", listener.url}});
         });
-        constexpr double milli = 1e-3;
         out_.gauge("cv_probe_duration_seconds", "What the last probe of a real listener took.");
         for_each_listener([this](const auto& one, const auto& listener) {
-            out_.sample(static_cast<double>(listener.took.count()) * milli,
-                        {{id, one.name}, {"listener", listener.url}});
+            out_.sample(seconds(listener.took), {{id, one.name}, {"listener", listener.url}});
         });
         if (const auto& end = seen_.certificate_end()) {
             out_.gauge("cv_certificate_not_after_timestamp_seconds",

@@ -4,6 +4,8 @@
 #include "base/text.hpp"
 
 #include <algorithm>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/redirect_error.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
@@ -24,10 +26,17 @@ constexpr auto period = std::chrono::seconds(2);
 constexpr auto short_period = std::chrono::milliseconds(500); ///< while it is not ready
 constexpr auto patience = std::chrono::milliseconds(1500);    ///< less than the period
 constexpr auto proxy_period = std::chrono::seconds(10);
+constexpr auto longest_silence = std::chrono::seconds(5); ///< of an arbiter
 constexpr int warn_days = 30;
 constexpr int error_days = 7;
 constexpr std::size_t most_changes = 200;
 const std::string health_path = "/api/v1/health/";
+
+/// For what the sidecar cannot do without: its exception ends io_context::run().
+constexpr auto must_not_fail = [](const std::exception_ptr& error) {
+    if (error)
+        std::rethrow_exception(error);
+};
 
 /// Where to ask for what listens there: all addresses of a machine are asked on its loopback.
 std::optional<endpoint> place_of(std::string_view url)
@@ -82,63 +91,112 @@ bool instance_observation::should_answer() const
     return alive && board && (*board)->state.load(std::memory_order_relaxed) == instance_state::serving;
 }
 
+observer::observer(const settings& config) : config_(config)
+{
+    for (const std::string name :
+         {"cv_data", "database", "cache", "query", "workers", "proxy", "certificate", "disk"})
+        checks_.push_back({name, state::error, "not known yet: the first round of checks is under way", {}});
+}
+
 asio::awaitable<void> observer::run()
 {
-    asio::steady_timer timer(co_await asio::this_coro::executor);
+    const auto executor = co_await asio::this_coro::executor;
+    if (!config_.proxy_url.empty())
+        asio::co_spawn(executor, watch_proxy(), must_not_fail);
+    asio::steady_timer timer(executor);
+    const auto begun = monotonic::now();
     for (;;) {
         const auto start = monotonic::now();
-        co_await observe();
+        find_all();
+        co_await ask_listeners();
+        // The first round is not over before nginx has had its time as well.
+        if (config_.proxy_url.empty() || proxy_ || monotonic::now() >= begun + period)
+            make_checks();
         timer.expires_at(start + (is_ready() ? monotonic::duration(period) : short_period));
         co_await timer.async_wait(use_awaitable);
     }
 }
 
-asio::awaitable<void> observer::observe()
-{
-    find_all();
-    co_await ask_listeners();
-    if (!config_.proxy_url.empty() && monotonic::now() >= next_proxy_) {
-        next_proxy_ = monotonic::now() + proxy_period;
-        co_await ask_proxy();
-    }
-    make_checks();
-}
-
 void observer::find_all()
 {
-    std::vector<instance_observation> found;
+    const auto before = std::move(instances_);
+    instances_.clear();
     for (auto& one : find_instances(config_.run_dir)) {
-        instance_observation next{one.name, one.files, one.alive, {}, {}, {}};
+        instance_observation next;
+        next.name = one.name;
+        next.files = one.files;
+        next.alive = one.alive;
+        const auto last = std::find_if(before.begin(), before.end(),
+                                       [&next](const auto& other) { return other.name == next.name; });
+        if (last != before.end()) {
+            next.heartbeat = last->heartbeat;
+            next.moved = last->moved;
+        }
         try {
             next.board = health::scoreboard_file::open(one.files.scoreboard());
         } catch (const std::runtime_error& error) {
             next.fault = error.what();
         }
+        watch_arbiter(next);
         const auto urls = next.should_answer() ? (*next.board)->listeners.get() : std::string();
         for (const auto url : split_list(urls, ' '))
             next.listeners.push_back({std::string(url), {}, {}});
         if (next.board && (*next.board)->state.load(std::memory_order_relaxed) != instance_state::starting)
             has_started_ = true;
-        found.push_back(std::move(next));
+        instances_.push_back(std::move(next));
     }
-    instances_ = std::move(found);
 }
 
+/// An arbiter beats four times a second, by a clock that is nobody's but ours here.
+void observer::watch_arbiter(instance_observation& one) const
+{
+    if (!one.board || !one.alive)
+        return;
+    const auto beat = (*one.board)->heartbeat.get();
+    const auto now = monotonic::now();
+    if (beat != std::exchange(one.heartbeat, beat))
+        one.moved = now;
+    const auto silent = std::chrono::duration_cast<std::chrono::seconds>(now - one.moved);
+    if (silent >= longest_silence)
+        one.fault = "its arbiter has not moved for " + std::to_string(silent.count()) +
+                    " s: it is paused or hangs, and nobody looks after the workers";
+}
+
+/// All at once: one that hangs must not keep the others waiting.
 asio::awaitable<void> observer::ask_listeners()
 {
+    const auto executor = co_await asio::this_coro::executor;
+    asio::steady_timer done(executor, monotonic::time_point::max());
+    std::size_t left = 0;
+    const auto ask = [](listener_observation& listener) -> asio::awaitable<void> {
+        const auto start = monotonic::now();
+        if (const auto where = place_of(listener.url))
+            listener.answer = co_await http::async_probe(*where, health_path, patience);
+        listener.took = std::chrono::duration_cast<std::chrono::microseconds>(monotonic::now() - start);
+    };
     for (auto& one : instances_)
         for (auto& listener : one.listeners) {
-            const auto where = place_of(listener.url);
-            const auto start = monotonic::now();
-            if (where)
-                listener.answer = co_await http::async_probe(*where, health_path, patience);
-            listener.took = std::chrono::duration_cast<std::chrono::milliseconds>(monotonic::now() - start);
+            ++left;
+            asio::co_spawn(executor, ask(listener), [&](const std::exception_ptr& error) {
+                if (--left == 0)
+                    done.cancel();
+                must_not_fail(error);
+            });
         }
+    boost::system::error_code cancelled;
+    if (left > 0)
+        co_await done.async_wait(asio::redirect_error(use_awaitable, cancelled));
 }
 
-asio::awaitable<void> observer::ask_proxy()
+/// On its own: looking up a name may take longer than anything here is waited for.
+asio::awaitable<void> observer::watch_proxy()
 {
-    proxy_ = co_await async_probe_proxy(config_.proxy_url, public_name(config_), health_path, patience);
+    asio::steady_timer timer(co_await asio::this_coro::executor);
+    for (;;) {
+        timer.expires_after(proxy_period);
+        proxy_ = co_await async_probe_proxy(config_.proxy_url, public_name(config_), health_path, patience);
+        co_await timer.async_wait(use_awaitable);
+    }
 }
 
 const check* observer::find(std::string_view name) const
@@ -192,12 +250,15 @@ void observer::make_checks()
     checks_.push_back(check_query());
     std::vector<health::observed_instance> seen;
     for (const auto& one : instances_)
-        seen.push_back({one.name, one.alive, one.board ? &**one.board : nullptr});
+        seen.push_back({one.name, one.alive, one.board ? &**one.board : nullptr, one.fault});
     checks_.push_back(health::check_workers(seen));
     checks_.push_back(check_proxy());
     checks_.push_back(check_certificate());
     checks_.push_back(health::check_disk({config_.state_dir, config_.run_dir}));
-    note_changes(before);
+    if (std::exchange(has_observed_, true))
+        note_changes(before);
+    else
+        since_.assign(checks_.size(), monotonic::now());
 }
 
 /// What only the service knows, in its own words.
@@ -237,15 +298,16 @@ check observer::check_query() const
     for (const auto& one : instances_)
         for (const auto& listener : one.listeners) {
             const auto& answer = listener.answer;
-            object figures{{"instance", one.name},
-                           {"url", listener.url},
-                           {"status", answer.status},
-                           {"milliseconds", listener.took.count()}};
+            object figures{
+                {"instance", one.name},
+                {"url", listener.url},
+                {"status", answer.status},
+                {"milliseconds", std::chrono::duration<double, std::milli>(listener.took).count()}};
             if (answer.status == 0)
                 result.add(state::error,
                            listener.url + " does not answer: " + answer.fault +
                                "; clients get nothing either: see workers, then start it again");
-            else if (answer.status != 200 && answer.status != 503)
+            else if (!listener.answers())
                 result.add(state::error, listener.url + " answers " + std::to_string(answer.status) +
                                              " for its health: something else listens there");
             listeners.push_back(std::move(figures));
@@ -264,9 +326,11 @@ check observer::check_proxy() const
         return result;
     }
     result.figures["url"] = config_.proxy_url;
-    if (!proxy_)
+    if (!proxy_) {
+        result.message = "not asked yet";
         return result;
-    result.figures["status"] = proxy_->status;
+    }
+    result.figures["answered"] = proxy_->status; // 0: nothing
     constexpr unsigned own_unhealthy = 503;
     if (proxy_->status == 0)
         result.add(state::error, "nginx does not answer at " + config_.proxy_url + ": " + proxy_->fault);
@@ -285,10 +349,13 @@ check observer::check_certificate()
     const auto& path = config_.tls_certificate;
     const bool has_file = !path.empty() && path != "off";
     std::string fault;
-    if (proxy_ && proxy_->end)
+    if (proxy_ && proxy_->end) {
         certificate_end_ = proxy_->end;
-    else if (has_file)
+        certificate_source_ = config_.proxy_url;
+    } else if (has_file) {
         certificate_end_ = end_of_file(path, fault);
+        certificate_source_ = path;
+    }
     if (!fault.empty()) {
         result.add(state::error, fault + "; TLS_CERTIFICATE names it");
         return result;
@@ -299,9 +366,8 @@ check observer::check_certificate()
     }
     const auto left =
         std::chrono::floor<std::chrono::days>(*certificate_end_ - std::chrono::system_clock::now()).count();
-    result.figures = {{"not_after", timestamp(*certificate_end_)},
-                      {"days_left", left},
-                      {"source", proxy_ && proxy_->end ? config_.proxy_url : path}};
+    result.figures = {
+        {"not_after", timestamp(*certificate_end_)}, {"days_left", left}, {"source", certificate_source_}};
     if (left < 0)
         result.add(state::error, "expired " + timestamp(*certificate_end_) + ": renew it, then reload nginx");
     else if (left < warn_days)
@@ -313,8 +379,7 @@ check observer::check_certificate()
 void observer::note_changes(const std::vector<check>& before)
 {
     const auto now = monotonic::now();
-    since_.resize(checks_.size(), now);
-    for (std::size_t i = 0; i < checks_.size() && !before.empty(); ++i) {
+    for (std::size_t i = 0; i < checks_.size(); ++i) {
         const auto& one = checks_[i];
         if (one.result == before[i].result)
             continue;

@@ -20,7 +20,10 @@ struct listener_observation
 {
     std::string url;
     http::probe_answer answer;
-    std::chrono::milliseconds took{};
+    std::chrono::microseconds took{};
+
+    /// It has told its health, good or bad: one of ours is there and answers.
+    bool answers() const { return answer.status == 200 || answer.status == 503; }
 };
 
 /// An instance of the service as the sidecar sees it.
@@ -31,6 +34,8 @@ struct instance_observation
     bool alive = false;
     std::optional<health::scoreboard_file> board; ///< nothing when it could not be read
     std::string fault;                            ///< why
+    std::uint64_t heartbeat = 0;                  ///< of its arbiter, and when it last was another one
+    monotonic::time_point moved = monotonic::now();
     std::vector<listener_observation> listeners;
 
     /// It should answer: it lives, serves, and is not about to end.
@@ -53,13 +58,13 @@ struct state_change
 class observer
 {
 public:
-    explicit observer(const settings& config) : config_(config) {}
+    explicit observer(const settings& config);
 
     /// Observes again and again; never ends by itself.
     boost::asio::awaitable<void> run();
 
     /// Whether there has been a first round.
-    bool has_observed() const { return !checks_.empty(); }
+    bool has_observed() const { return has_observed_; }
     const std::vector<instance_observation>& instances() const { return instances_; }
     const std::vector<health::check>& checks() const { return checks_; }
     const std::deque<state_change>& changes() const { return changes_; } ///< newest first
@@ -81,10 +86,10 @@ public:
 
 private:
     std::string why_no_instance() const;
-    boost::asio::awaitable<void> observe();
     boost::asio::awaitable<void> ask_listeners();
-    boost::asio::awaitable<void> ask_proxy();
+    boost::asio::awaitable<void> watch_proxy();
     void find_all();
+    void watch_arbiter(instance_observation& one) const;
     void make_checks();
     void add_served_checks();
     health::check check_query() const;
@@ -99,7 +104,8 @@ private:
     std::vector<monotonic::time_point> since_; ///< of each check's state
     std::optional<proxy_answer> proxy_;
     std::optional<certificate_time> certificate_end_;
-    monotonic::time_point next_proxy_;
+    std::string certificate_source_;
+    bool has_observed_ = false;
     bool has_started_ = false;
     std::chrono::system_clock::time_point started_ = std::chrono::system_clock::now();
 };

@@ -99,9 +99,8 @@ std::string write_checks(const observer& seen)
                rows);
 }
 
-std::string write_workers(const instance_observation& one)
+std::string write_workers(const health::scoreboard& board)
 {
-    const auto& board = **one.board;
     std::string rows;
     for (const auto& slot : health::used_slots(board)) {
         const auto pid = slot.pid.load(std::memory_order_relaxed);
@@ -131,7 +130,7 @@ std::string write_instance(const instance_observation& one)
             std::to_string(board.load.documents.get()) + " CVs of " +
             std::to_string(board.load.persons.get()) + " persons in generation " +
             std::to_string(board.load.generation.get()) + "</p>\n";
-    return text + write_workers(one);
+    return text + write_workers(board);
 }
 
 std::string write_changes(const observer& seen)

@@ -47,6 +47,15 @@ bool read_all_of(const http::request& in, std::string_view name, std::vector<std
     return true;
 }
 
+/// With the client's own address: operators are few, and who has drained a site must be found.
+void tell_security(const http::request& in, std::string_view what, std::string_view wish)
+{
+    log::write(log::level::warning, "security", what,
+               {{"request_id", in.id},
+                {"client", in.peer.address ? to_string(*in.peer.address) : "unix"},
+                {"wish", wish}});
+}
+
 } // namespace
 
 std::string operator_token(const std::string& secret_key)
@@ -75,8 +84,7 @@ void sidecar_api::answer_probe(const http::request& in, http::response& out, std
     bool good = true;
     for (const auto& one : all) {
         const auto name = std::string(one.name);
-        if (const auto found = std::find(excluded.begin(), excluded.end(), name); found != excluded.end()) {
-            excluded.erase(found);
+        if (std::erase(excluded, name) > 0) {
             text += "[+]" + name + " excluded: ok\n";
         } else if (one.fault.empty()) {
             text += "[+]" + name + " ok\n";
@@ -126,10 +134,7 @@ void sidecar_api::startupz(const http::request& in, http::response& out)
 
 void sidecar_api::health(const http::request&, http::response& out)
 {
-    auto checks = seen_.checks();
-    if (checks.empty())
-        checks.push_back({"query", health::state::error, "the first round of checks is under way", {}});
-    const auto report = health::make_report(checks, CV_VERSION, std::chrono::system_clock::now());
+    const auto report = health::make_report(seen_.checks(), CV_VERSION, std::chrono::system_clock::now());
     begin(out, json_type);
     out.code = report.healthy() ? status::ok : status::service_unavailable;
     out.text = report.body;
@@ -193,20 +198,19 @@ void sidecar_api::loglevel(const http::request& in, http::response& out)
     if (!read_all_of(in, "level", levels))
         return out.set_error(status::bad_request, "Malformed request");
     const bool good = levels.size() == 1 && log::level_from(levels[0]);
-    if (!good && is_operator(in))
+    if (!good && is_operator(in)) {
+        tell_security(in, "an operator asks for a level that there is not", "loglevel");
         return out.set_error(
             status::bad_request, "Invalid level",
             object{{"valid_levels", array{"debug", "info", "warning", "error", "critical"}}});
+    }
     act(in, out, good ? "loglevel " + to_lower(levels[0]) : std::string());
 }
 
 void sidecar_api::act(const http::request& in, http::response& out, const std::string& wish)
 {
     const bool allowed = is_operator(in);
-    log::write(log::level::warning, "security", allowed ? "an operator asks" : "an operator's token is wrong",
-               {{"request_id", in.id},
-                {"client", in.peer.address ? to_string(*in.peer.address) : "unix"},
-                {"wish", wish}});
+    tell_security(in, allowed ? "an operator asks" : "an operator's token is wrong", wish);
     if (!allowed) {
         out.set_error(status::unauthorized, "Unauthorized",
                       object{{"hint", "Authorization: Bearer, and the token that cv-health token prints"}});

@@ -46,8 +46,6 @@ int run_load_process(const settings& config, health::load_board& board, bool tel
     sigset_t none;
     sigemptyset(&none);
     ::pthread_sigmask(SIG_SETMASK, &none, nullptr); // SIGTERM ends it; the catalogue stays as it was
-    const auto told = board.failure.get();
-    board.failure.set({});
     log::start(config.error_log, config.log_level, config.log_format);
     try {
         const auto report =
@@ -64,9 +62,9 @@ int run_load_process(const settings& config, health::load_board& board, bool tel
         tell_board(report, board);
         return exit_code::ok;
     } catch (const std::exception& error) {
-        board.failure.set(error.what());
-        if (tell_all || told != error.what())
+        if (tell_all || board.failure.get() != error.what())
             log::write(log::level::error, "loader", error.what());
+        board.failure.set(error.what()); // the arbiter clears it when a load ends well
         return exit_code::unavailable;
     }
 }

@@ -240,12 +240,13 @@ private:
     {
         const auto before = languages(person);
         for (std::size_t l = 0; l < language_count; ++l) {
-            const auto had = before >> l & 1;
-            const auto has = bits >> l & 1;
+            // As wide as the counts: the difference of a CV that goes is -1 only then.
+            const std::uint64_t had = before >> l & 1;
+            const std::uint64_t has = bits >> l & 1;
             state_.by_language[l] += has - had;
             state_.documents += has - had;
         }
-        state_.persons += (bits != 0 ? 1U : 0U) - (before != 0 ? 1U : 0U);
+        state_.persons += std::uint64_t{bits != 0} - std::uint64_t{before != 0};
         if (bits == 0)
             erase(handles_.persons, person);
         else

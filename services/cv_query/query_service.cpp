@@ -166,7 +166,7 @@ void query_service::settle(bool taken)
     for (const auto& gone : sockets_before_)
         if (std::none_of(sockets_.begin(), sockets_.end(),
                          [&](const listening_socket& one) { return one.where == gone.where; }))
-            gone.remove_file();
+            gone.shut();
     sockets_before_.clear();
     tell_level();
     tell_listeners(taken);

@@ -20,7 +20,7 @@ inline constexpr std::size_t stored_coding_count = 2;
 
 /// Raise it whenever records change, in layout or content: catalogues of another version are compiled anew,
 /// and entity tags change with it.
-inline constexpr std::uint32_t record_version = 1;
+inline constexpr std::uint32_t record_version = 2;
 
 /// Bytes; smaller bodies stay as they are where a client lets them (docs/api.md).
 inline constexpr std::size_t smallest_coded = 1024;

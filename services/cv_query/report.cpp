@@ -49,18 +49,21 @@ health::check check_cv_data(const snapshot* generation)
         {"shadowed", as_json(shadowed)},
         {"locked_files",
          object{{"list", "cvs/SHA256SUMS"}, {"listed", state.listed}, {"mismatched", as_json(mismatched)}}}};
-    const auto warn = [&check](const std::vector<named_reason>& rows, std::string what) {
+    const auto warn = [&check](const std::vector<named_reason>& rows, std::string what,
+                               const std::string& advice) {
         if (rows.empty())
             return;
         for (const auto& row : std::span(rows).first(std::min(rows.size(), most_named)))
             what += " " + row.name;
         if (rows.size() > most_named)
             what += " and " + std::to_string(rows.size() - most_named) + " more";
-        check.add(health::state::warn, what);
+        check.add(health::state::warn, what + " (" + advice + ")");
     };
-    warn(refused, "refused:");
-    warn(mismatched, "not as SHA256SUMS says:");
-    warn(shadowed, "not served, because the same name without _en is there:");
+    warn(refused,
+         "refused:", "mend what the reasons here name; cv-query check FILE holds a file against the format");
+    warn(mismatched, "not as SHA256SUMS says:",
+         "restore the files, or renew the list with sha256sum if the change was meant");
+    warn(shadowed, "not served, because the same name without _en is there:", "remove one of the two");
     return check;
 }
 

@@ -8,11 +8,11 @@
 #include "cv_query/routes.hpp"
 #include "http/server.hpp"
 #include "process/arbiter.hpp"
+#include "process/child.hpp"
 
 #include <boost/asio/io_context.hpp>
 #include <csignal>
 #include <cstring>
-#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
@@ -21,16 +21,6 @@ namespace {
 
 namespace asio = boost::asio;
 using health::worker_state;
-
-/// As many descriptors as the system lets us have: each connection takes one.
-void raise_descriptor_limit()
-{
-    rlimit limit{};
-    if (::getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
-        limit.rlim_cur = limit.rlim_max;
-        ::setrlimit(RLIMIT_NOFILE, &limit);
-    }
-}
 
 siphash_key client_key(const std::string& secret)
 {
@@ -83,8 +73,10 @@ public:
         server_.set_tick([this] { tick(); });
         server_.set_gate([this] { return others_first(); });
         server_.set_worn([this] { return may_leave(); });
-        for (const int socket : setup_.listeners)
+        for (const int socket : setup_.listeners) {
             server_.listen(socket);
+            ::close(socket); // the server has its own, and a drain is to leave none behind
+        }
         await_signal();
         enter(worker_state::ready);
         context_.run();
@@ -156,9 +148,9 @@ private:
         } else if (signal == SIGQUIT) {
             server_.drain(std::chrono::seconds(0));
         } else if (!server_.draining()) {
-            const bool nobody_else =
-                setup_.board.state.load(std::memory_order_relaxed) == health::instance_state::stopping;
-            server_.drain(setup_.config.graceful_timeout, nobody_else);
+            // What waits on an address that is being given up, nobody else would take.
+            constexpr bool take_waiting = true;
+            server_.drain(setup_.config.graceful_timeout, take_waiting);
         }
     }
 

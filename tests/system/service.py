@@ -39,6 +39,18 @@ def title(pid):
         return ""
 
 
+@contextmanager
+def paused(pids):
+    """Processes that do nothing for the length of a block."""
+    for pid in pids:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        for pid in pids:
+            os.kill(pid, signal.SIGCONT)
+
+
 def make_folders(folder):
     """The folders of one instance; its data starts empty."""
     for name in ("data/cvs", "data/pdfs", "data/pics", "state", "run"):
