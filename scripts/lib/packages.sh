@@ -5,7 +5,8 @@
 build_packages=(g++ cmake ninja-build pkg-config ccache libboost1.81-dev libboost-log1.81-dev
   libboost-json1.81-dev libboost-thread1.81-dev libssl-dev liblmdb-dev libcli11-dev libbrotli-dev libdeflate-dev
   curl)
-test_packages=(catch2 python3 python3-pytest python3-brotli python3-jsonschema)
+test_packages=(catch2 python3 python3-pytest python3-brotli python3-jsonschema python3-yaml python3-prometheus-client
+  nginx prometheus libfaketime openssl)
 lint_packages=(clang-format-19 clang-tidy-19 clang-19 shellcheck yamllint cppcheck git)
 fuzz_packages=(libclang-rt-19-dev)
 
