@@ -49,9 +49,7 @@ void load_process::end(bool good, const std::string& failure)
 {
     board_.loads.add();
     ended_ = good;
-    if (good) {
-        board_.failure.set({});
-    } else {
+    if (!good) {
         board_.failures.add();
         board_.phase.store(load_phase::failed, std::memory_order_relaxed);
         if (!failure.empty()) { // otherwise the loader has said it

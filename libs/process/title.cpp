@@ -31,13 +31,17 @@ void prepare_process_title(int argc, const char* const* argv)
     };
     for (int i = 0; i < argc; ++i)
         take(const_cast<char*>(argv[i]));
-    auto& moved = *new std::vector<char*>; // never freed: exit handlers may still ask for the environment
+    // Never freed: exit handlers may still ask for the environment.
+    static auto& texts = *new std::vector<std::string>;
+    static auto& entries = *new std::vector<char*>;
     for (char** entry = environ; entry && *entry; ++entry) {
         take(*entry);
-        moved.push_back(::strdup(*entry));
+        texts.emplace_back(*entry);
     }
-    moved.push_back(nullptr);
-    environ = moved.data();
+    for (auto& text : texts)
+        entries.push_back(text.data());
+    entries.push_back(nullptr);
+    environ = entries.data();
     room() = {begin, end};
 }
 

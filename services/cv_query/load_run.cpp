@@ -36,6 +36,7 @@ void tell_board(const load_report& report, health::load_board& board)
     board.milliseconds.set(static_cast<std::uint64_t>(report.duration.count()));
     board.ended.set(
         static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::seconds>(now).count()));
+    board.failure.set({});
     board.phase.store(load_phase::good, std::memory_order_relaxed);
 }
 
@@ -64,7 +65,7 @@ int run_load_process(const settings& config, health::load_board& board, bool tel
     } catch (const std::exception& error) {
         if (tell_all || board.failure.get() != error.what())
             log::write(log::level::error, "loader", error.what());
-        board.failure.set(error.what()); // the arbiter clears it when a load ends well
+        board.failure.set(error.what());
         return exit_code::unavailable;
     }
 }

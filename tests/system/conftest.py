@@ -5,7 +5,8 @@ from contextlib import ExitStack
 import pytest
 
 from samples import SMALL
-from service import ORIGINS, PROGRAM, running, sample_data, write_cvs
+from service import ORIGINS, PROGRAM, running, sample_data, wait_until, write_cvs
+from workers import PDF, complete
 
 
 def pytest_report_header():
@@ -52,3 +53,16 @@ def start_service(tmp_path):
 
         start.count = 0
         yield start
+
+
+@pytest.fixture
+def start_workers(tmp_path):
+    """Starts one service with so many workers and waits for all of them."""
+    with ExitStack() as stack:
+        def starter(workers, **settings):
+            write_cvs(tmp_path, SMALL)
+            (tmp_path / "data/pdfs/mina.pdf").write_bytes(PDF)
+            service = stack.enter_context(running(tmp_path, {"WEB_CONCURRENCY": str(workers), **settings}))
+            wait_until(lambda: complete(service, workers))
+            return service
+        yield starter

@@ -12,6 +12,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PROGRAM = Path(os.environ.get("CV_BIN_DIR", ROOT / "build/release/bin")).resolve() / "cv-query"
 SAMPLE = Path(os.environ.get("CV_SAMPLE_DATA", ROOT / "data")).resolve()
 READY = re.compile(r"cv-query ready on (?:http://(.+):([0-9]+)|unix:(.+))")
+SANITIZED = PROGRAM.is_file() and b"__asan_init" in PROGRAM.read_bytes()
 ORIGINS = ("https://app.example.org", "https://other.example.org")
 PDFS = {
     "ramin.pdf": b"%PDF-1.4\n% English, " + bytes(range(256)) * 8 + b"\n%%EOF\n",

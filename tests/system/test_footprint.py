@@ -10,22 +10,14 @@ from pathlib import Path
 import pytest
 
 from load import free_port
-from service import PROGRAM, environment, run_program, running, sample_data, wait_until
+from service import PROGRAM, SANITIZED, environment, run_program, running, sample_data, wait_until
 from sidecar import SIDECAR, is_ready, metrics, select, watching
 from wire import Conversation, ask
 
 MEGABYTE = 1_000_000
 WORKERS = 5
 STARTS = 7
-
-
-def is_sanitized(program):
-    """Whether it is a sanitizer build, whose memory says nothing."""
-    listed = subprocess.run(["ldd", program], capture_output=True, text=True, check=False).stdout
-    return bool(re.search("lib(asan|ubsan|clang_rt)", listed)) or b"__asan_init" in program.read_bytes()
-
-
-pytestmark = pytest.mark.skipif(PROGRAM.is_file() and is_sanitized(PROGRAM), reason="a sanitizer build")
+pytestmark = pytest.mark.skipif(SANITIZED, reason="memory of a sanitizer build says nothing")
 
 
 def pss(pid):
