@@ -35,14 +35,14 @@ End it with Ctrl-C.
 EOF
 # Both end together: with Ctrl-C, or when one of them does. In sessions of their own, so that a terminal's Ctrl-C
 # reaches them once, from here.
+asked=
+trap 'asked=1' INT TERM HUP
 setsid build/release/bin/cv-query &
 query=$!
 setsid build/release/bin/cv-health &
 health=$!
-asked=
-trap 'asked=1' INT TERM HUP
 code=0
-wait -n "$query" "$health" || code=$?
+[[ -n $asked ]] || wait -n "$query" "$health" || code=$?
 kill "$query" "$health" 2>/dev/null || true
 [[ -z $asked ]] || code=0
 for pid in "$query" "$health"; do

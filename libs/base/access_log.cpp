@@ -55,8 +55,9 @@ private:
 
 } // namespace
 
-access_log::access_log(const std::string& target, log::format style)
-    : file_(target, STDOUT_FILENO), style_(style), buffer_(std::make_unique<char[]>(batch + longest_line))
+access_log::access_log(const std::string& target, log::format style, bool strict)
+    : file_(target, STDOUT_FILENO, strict), style_(style),
+      buffer_(std::make_unique<char[]>(batch + longest_line))
 {
 }
 
@@ -115,10 +116,10 @@ void access_log::flush()
     size_ = 0;
 }
 
-void access_log::reopen()
+bool access_log::reopen()
 {
     flush();
-    file_.reopen();
+    return file_.reopen();
 }
 
 } // namespace cv

@@ -30,8 +30,8 @@ struct access_entry
 class access_log
 {
 public:
-    /// `target` as for `log_file`, `-` being standard output.
-    access_log(const std::string& target, log::format style);
+    /// `target` and `strict` as for `log_file`, `-` being standard output.
+    access_log(const std::string& target, log::format style, bool strict = true);
     ~access_log() { flush(); }
     access_log(const access_log&) = delete;
     access_log& operator=(const access_log&) = delete;
@@ -41,8 +41,8 @@ public:
     /// Writes what has been collected; the server calls it a few times a second.
     void flush();
 
-    /// Writes what has been collected and opens the target again.
-    void reopen();
+    /// Writes what has been collected and opens the target again; false as for `log_file`.
+    bool reopen();
 
     std::uint64_t dropped() const { return file_.dropped(); }
 

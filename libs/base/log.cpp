@@ -27,9 +27,9 @@ BOOST_LOG_ATTRIBUTE_KEYWORD(severity, "Severity", level)
 class file_backend : public sinks::basic_formatted_sink_backend<char, sinks::concurrent_feeding>
 {
 public:
-    explicit file_backend(const std::string& target) : file_(target, STDERR_FILENO) {}
+    file_backend(const std::string& target, bool strict) : file_(target, STDERR_FILENO, strict) {}
     void consume(const logging::record_view&, const std::string& line) { file_.write(line); }
-    void reopen() { file_.reopen(); }
+    bool reopen() { return file_.reopen(); }
     std::uint64_t dropped() const { return file_.dropped(); }
 
 private:
@@ -131,23 +131,26 @@ std::optional<level> level_from(std::string_view text)
     return std::nullopt;
 }
 
-void start(const std::string& target, level threshold, format style)
+void start(const std::string& target, level threshold, format style, bool strict)
 {
+    const auto next = target == "off"
+                          ? nullptr
+                          : boost::make_shared<sink>(boost::make_shared<file_backend>(target, strict));
     stop();
     auto& log = current();
     log.style = style;
-    if (target == "off")
+    log.target = next;
+    if (!next)
         return;
-    log.target = boost::make_shared<sink>(boost::make_shared<file_backend>(target));
-    log.target->set_formatter(logging::expressions::stream << logging::expressions::smessage);
-    log.target->set_filter(severity >= threshold);
-    logging::core::get()->add_sink(log.target);
+    next->set_formatter(logging::expressions::stream << logging::expressions::smessage);
+    next->set_filter(severity >= threshold);
+    logging::core::get()->add_sink(next);
 }
 
-void reopen()
+bool reopen()
 {
-    if (const auto& target = current().target)
-        target->locked_backend()->reopen();
+    const auto& target = current().target;
+    return !target || target->locked_backend()->reopen();
 }
 
 void set_level(level threshold)

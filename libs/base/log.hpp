@@ -44,13 +44,16 @@ struct field
 /// Starts logging to `target` (a path, `-` for standard error, `off`) at `threshold` and above. Call it after
 /// fork(), once a process; before it, and after stop(), nothing is written. Throws std::runtime_error when
 /// the path cannot be opened.
-void start(const std::string& target, level threshold, format style);
+/// Unless `strict`: then lines are dropped and counted until it can be. What was started before goes on when
+/// it throws.
+void start(const std::string& target, level threshold, format style, bool strict = true);
 
 /// Ends logging and closes its file. Harmless when not started.
 void stop();
 
-/// Opens the target again, as after the file has been moved away; the one before is kept when it cannot be.
-void reopen();
+/// Opens the target again, as after the file has been moved away; the one before is kept when it cannot be,
+/// and false is returned.
+bool reopen();
 
 /// Another threshold from now on.
 void set_level(level threshold);

@@ -28,7 +28,7 @@ unique_fd own_stream(int stream)
 
 } // namespace
 
-log_file::log_file(const std::string& target, int standard_stream)
+log_file::log_file(const std::string& target, int standard_stream, bool strict)
 {
     if (target == "off")
         return;
@@ -37,17 +37,19 @@ log_file::log_file(const std::string& target, int standard_stream)
         return;
     }
     path_ = target;
-    reopen();
-    if (!fd_)
+    if (!reopen() && strict)
         throw std::runtime_error("cannot open the log " + target + ": " + errno_message(errno));
 }
 
-void log_file::reopen()
+bool log_file::reopen()
 {
     if (path_.empty())
-        return;
+        return true;
     if (unique_fd fd(::open(path_.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_NONBLOCK | O_CLOEXEC, 0640)); fd)
         take(std::move(fd));
+    else
+        return false;
+    return true;
 }
 
 void log_file::take(unique_fd fd)
@@ -62,8 +64,19 @@ void log_file::take(unique_fd fd)
 
 void log_file::write(std::string_view lines)
 {
-    if (!fd_)
+    constexpr auto pause = std::chrono::seconds(2);
+    if (!fd_) {
+        if (const auto now = monotonic::now(); now >= next_try_) {
+            next_try_ = now + pause;
+            reopen();
+        }
+    }
+    if (!fd_) {
+        if (on())
+            dropped_.fetch_add(static_cast<std::uint64_t>(std::count(lines.begin(), lines.end(), '\n')),
+                               std::memory_order_relaxed);
         return;
+    }
     while (!lines.empty()) {
         // A pipe takes up to PIPE_BUF whole or not at all: so a line is never torn, nor mixed with another's.
         auto part = lines;

@@ -1,4 +1,5 @@
 #pragma once
+#include "base/clock.hpp"
 #include "base/file.hpp"
 
 #include <atomic>
@@ -16,17 +17,18 @@ class log_file
 public:
     /// `target`: a path (made with mode 0640, appended to), `-` for `standard_stream`, `off` for nothing.
     /// Throws std::runtime_error that names the path when it cannot be opened.
-    log_file(const std::string& target, int standard_stream);
+    /// Unless `strict`: then lines are dropped and counted, and opening it is tried again every other second.
+    log_file(const std::string& target, int standard_stream, bool strict = true);
 
-    /// Whether lines are written at all.
-    bool on() const { return static_cast<bool>(fd_); }
+    /// Whether lines are meant to be written at all.
+    bool on() const { return fd_ || !path_.empty(); }
 
     /// Writes whole lines, each with its line feed.
     void write(std::string_view lines);
 
     /// Opens the path again, as after the file has been moved away; the one before is kept when it cannot be.
-    /// Not to be called while another thread writes.
-    void reopen();
+    /// False and errno then. Not to be called while another thread writes.
+    bool reopen();
 
     /// Lines dropped so far.
     std::uint64_t dropped() const { return dropped_.load(std::memory_order_relaxed); }
@@ -34,6 +36,7 @@ public:
 private:
     void take(unique_fd fd);
 
+    monotonic::time_point next_try_;
     std::string path_; ///< empty for a standard stream and for none
     unique_fd fd_;
     bool socket_ = false;

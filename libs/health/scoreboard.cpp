@@ -125,7 +125,7 @@ scoreboard_file::~scoreboard_file()
 worker_slot* scoreboard_file::free_slot() const
 {
     auto& slots = board_->slots;
-    const auto used = board_->slots_used.load(std::memory_order_relaxed);
+    const auto used = static_cast<std::uint32_t>(used_slots(*board_).size());
     const auto free = std::find_if(slots.begin(), slots.begin() + used, [](const worker_slot& slot) {
         return slot.pid.load(std::memory_order_relaxed) == 0;
     });

@@ -92,6 +92,7 @@ struct load_board
 
 inline constexpr std::uint32_t scoreboard_magic = 0x62735643; ///< "CVsb"
 inline constexpr std::uint32_t scoreboard_version = 1;
+inline constexpr std::size_t most_listener_text = 8192;
 /// Workers of two generations side by side at the largest WEB_CONCURRENCY, and some that are still leaving.
 /// The file is sparse: a slot that was never used takes no memory.
 inline constexpr std::size_t most_slots = 2304;
@@ -115,10 +116,10 @@ struct scoreboard
     std::array<counter, worker_end_count> ends;
     counter quick_deaths; ///< workers that died within seconds of their start, in a row
     shared_text<256> last_death;
-    counter reloads;                 ///< that took effect
-    counter failed_reloads;          ///< that did not: the settings before stay
-    shared_text<512> reload_failure; ///< of the last reload; empty when it took effect
-    shared_text<2048> listeners;     ///< URLs, separated by spaces
+    counter reloads;                           ///< that took effect
+    counter failed_reloads;                    ///< that did not: the settings before stay
+    shared_text<512> reload_failure;           ///< of the last reload; empty when it took effect
+    shared_text<most_listener_text> listeners; ///< URLs, one a line
     shared_text<32> program_version;
     counter routes; ///< in the service's table; what matches none is counted under this number
     std::array<shared_text<64>, most_routes> route_patterns;

@@ -1,4 +1,6 @@
 #pragma once
+#include "base/text.hpp"
+
 #include <algorithm>
 #include <array>
 #include <atomic>
@@ -20,7 +22,8 @@ public:
         const auto turn = turn_.load(std::memory_order_relaxed);
         turn_.store(turn | 1, std::memory_order_relaxed); // odd, also behind a writer that was killed
         std::atomic_thread_fence(std::memory_order_release);
-        text = text.substr(0, Size);
+        if (text.size() > Size)
+            text = text.substr(0, utf8_prefix(text.substr(0, Size)));
         for (std::size_t i = 0; i * word_size < text.size(); ++i) {
             std::uint64_t word = 0;
             text.substr(i * word_size).copy(reinterpret_cast<char*>(&word), word_size);
@@ -45,6 +48,7 @@ public:
             if ((before & 1) == 0 && before == turn_.load(std::memory_order_relaxed))
                 break;
         }
+        text.resize(utf8_prefix(text)); // also of one that could not be read whole
         return text;
     }
 

@@ -28,6 +28,8 @@ asio::awaitable<probe_answer> async_probe(endpoint where, std::string path,
                                           std::chrono::milliseconds patience)
 {
     probe_answer answer;
+    beast::http::response_parser<beast::http::string_body> parser;
+    parser.body_limit(largest_body);
     try {
         sockaddr_storage address{};
         const auto size = to_sockaddr(where, address);
@@ -40,12 +42,14 @@ asio::awaitable<probe_answer> async_probe(endpoint where, std::string path,
         question.set(beast::http::field::connection, "close");
         co_await beast::http::async_write(stream, question, use_awaitable);
         beast::flat_buffer buffer;
-        beast::http::response_parser<beast::http::string_body> parser;
-        parser.body_limit(largest_body);
         co_await beast::http::async_read(stream, buffer, parser, use_awaitable);
         answer.status = parser.get().result_int();
         answer.body = std::move(parser.get().body());
     } catch (const boost::system::system_error& error) {
+        if (error.code() == beast::http::error::body_limit) { // an answer all the same
+            answer.status = parser.get().result_int();
+            co_return answer;
+        }
         answer.fault = error.code() == beast::error::timeout
                            ? "no answer within " + std::to_string(patience.count()) + " ms"
                            : error.code().message();

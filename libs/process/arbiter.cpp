@@ -68,13 +68,13 @@ arbiter::arbiter(const health::scoreboard_file& board, arbitrated& service, cons
                                    [&] { return service_.run_load(tell_all); });
             }),
       pool_(board,
-            [this](health::worker_slot& slot) {
-                auto keep = service_.listeners();
+            [this](health::worker_slot& slot, bool on_trial) {
+                auto keep = service_.listeners(on_trial);
                 keep.push_back(woken_.get());
                 return fork_titled(plan_.process_name + ": worker", std::move(keep),
-                                   [&] { return service_.run_worker(slot); });
+                                   [&] { return service_.run_worker(slot, on_trial); });
             }),
-      plan_(service.plan())
+      plan_(service.plan(false))
 {
     const auto set = handled_signals();
     signals_ = unique_fd(::signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK));
@@ -97,9 +97,14 @@ int arbiter::run()
         wait(until);
         take_signals();
         take_children();
-        control_.serve([this](std::string_view wish) { return obey(wish); });
+        if (const auto now = monotonic::now();
+            now >= control_pause_ && !control_.serve([this](std::string_view wish) { return obey(wish); }))
+            control_pause_ =
+                now + std::chrono::seconds(1); // no descriptor for it: not to be asked again and again
         advance(monotonic::now());
     }
+    if (!stopping_)
+        service_.stop_listening();
     service_.close_listeners();
     return *exit_code_;
 }
@@ -107,10 +112,11 @@ int arbiter::run()
 void arbiter::wait(monotonic::time_point until)
 {
     const auto left = std::chrono::ceil<std::chrono::milliseconds>(until - monotonic::now()).count();
-    std::array<pollfd, 4> sources{{{signals_.get(), POLLIN, 0},
-                                   {control_.descriptor(), POLLIN, 0},
-                                   {woken_.get(), POLLIN, 0},
-                                   {folder_.descriptor(), POLLIN, 0}}};
+    std::array<pollfd, 4> sources{
+        {{signals_.get(), POLLIN, 0},
+         {monotonic::now() < control_pause_ ? -1 : control_.descriptor(), POLLIN, 0},
+         {woken_.get(), POLLIN, 0},
+         {folder_.descriptor(), POLLIN, 0}}};
     ::poll(sources.data(), sources.size(), static_cast<int>(std::max<std::int64_t>(left, 0)));
     std::uint64_t count = 0;
     if (::read(woken_.get(), &count, sizeof count) < 0)
@@ -133,9 +139,13 @@ void arbiter::take_signals()
             reload();
             break;
         case SIGUSR1:
-            service_.reopen_logs();
+            if (service_.reopen_logs())
+                log::write(log::level::info, "arbiter", "logs opened again");
+            else
+                log::write(log::level::error, "arbiter",
+                           "the log cannot be opened again; the one before goes on",
+                           {{"reason", errno_message(errno)}});
             pool_.signal_all(SIGUSR1);
-            log::write(log::level::info, "arbiter", "logs opened again");
             break;
         default:
             break;
@@ -167,6 +177,9 @@ void arbiter::advance(monotonic::time_point now)
         load_ended(*good);
     pool_.tick(now);
     if (stopping_) {
+        // Who comes now is better refused than kept waiting for those that still finish.
+        if (pool_.all_leaving() && !std::exchange(listeners_closed_, true))
+            service_.close_listeners();
         if (pool_.empty() && !load_.running())
             exit_code_ = exit_code_.value_or(EXIT_SUCCESS);
         return;
@@ -189,6 +202,7 @@ void arbiter::advance(monotonic::time_point now)
         if (step_ == reload_step::none && std::exchange(reload_again_, false))
             reload();
     }
+    ask_for_time(now);
     tell_status();
 }
 
@@ -202,6 +216,7 @@ void arbiter::load_ended(bool good)
         return;
     if (!good)
         return end_reload(false, "no load with the new settings: " + board_->load.failure.get());
+    plan_ = service_.plan(true);
     step_ = reload_step::proving;
     pool_.begin(plan_.workers);
 }
@@ -238,11 +253,9 @@ void arbiter::reload()
         return;
     }
     log::write(log::level::info, "arbiter", "the settings have changed: loading, then replacing the workers");
-    plan_ = service_.plan();
     step_ = reload_step::loading;
     loads_to_wait_ = load_.running() ? 2 : 1;
     load_.start();
-    folder_.set_folder(plan_.watched_folder);
 }
 
 void arbiter::end_reload(bool taken, const std::string& failure)
@@ -250,6 +263,7 @@ void arbiter::end_reload(bool taken, const std::string& failure)
     const auto step = std::exchange(step_, reload_step::none);
     if (taken) {
         service_.settle(true);
+        folder_.set_folder(plan_.watched_folder);
         board_->reloads.add();
         board_->reload_failure.set({});
         set_process_title(plan_.process_name + ": arbiter");
@@ -262,10 +276,9 @@ void arbiter::end_reload(bool taken, const std::string& failure)
     if (step == reload_step::none) // they were bad by themselves
         return;
     service_.settle(false);
-    plan_ = service_.plan();
-    folder_.set_folder(plan_.watched_folder);
+    plan_ = service_.plan(false);
     if (step == reload_step::proving)
-        pool_.abandon(plan_.workers);
+        pool_.abandon();
     load_.start(); // what it has loaded may be of other folders
 }
 
@@ -286,6 +299,17 @@ void arbiter::calm_watchdog(monotonic::time_point now)
         return;
     next_manager_ = now + manager_period_;
     notify_manager("WATCHDOG=1");
+}
+
+/// A first load may take longer than a service manager waits for a start.
+void arbiter::ask_for_time(monotonic::time_point now)
+{
+    if (listening_ || now < next_extension_)
+        return;
+    next_extension_ = now + std::chrono::seconds(5);
+    notify_manager("EXTEND_TIMEOUT_USEC=30000000\nSTATUS=loading, " +
+                   std::to_string(board_->load.done.get()) + " of " +
+                   std::to_string(board_->load.total.get()) + " files");
 }
 
 void arbiter::tell_status()

@@ -24,28 +24,29 @@ class arbitrated
 public:
     virtual ~arbitrated() = default;
 
-    virtual arbiter_plan plan() const = 0;
+    /// Of the settings in force; `on_trial`: of those that reload() has found.
+    virtual arbiter_plan plan(bool on_trial) const = 0;
     /// Listens, before the first worker starts. Throws when it cannot.
     virtual void open_listeners() = 0;
     /// The sockets of the workers; they stay open in them.
-    virtual std::vector<int> listeners() const = 0;
+    virtual std::vector<int> listeners(bool on_trial) const = 0;
     /// Says where it listens: a worker is ready.
     virtual void announce() = 0;
     /// Makes no more connections come, before the workers are asked to take what has come and to end.
     virtual void stop_listening() = 0;
     virtual void close_listeners() = 0;
 
-    /// Reads the settings again. True when they have changed and are good: plan(), listeners() and the
-    /// children then go by them. `failure` says what is wrong with bad ones, which change nothing.
+    /// Reads the settings again. True when they have changed and are good: they are then on trial. `failure`
+    /// says what is wrong with bad ones, which change nothing.
     virtual bool reload(std::string& failure) = 0;
-    /// The settings that reload() found are in force now; or must not be, and those before are again.
+    /// The settings on trial are in force now, or are dropped.
     virtual void settle(bool taken) = 0;
-    /// Writes the logs to newly opened files.
-    virtual void reopen_logs() = 0;
+    /// Writes the logs to newly opened files; false and errno when they cannot be opened.
+    virtual bool reopen_logs() = 0;
 
     /// In a child: serves with this slot until SIGTERM; the exit code.
-    virtual int run_worker(health::worker_slot& slot) = 0;
-    /// In a child: loads; the exit code, 0 when it has.
+    virtual int run_worker(health::worker_slot& slot, bool on_trial) = 0;
+    /// In a child: loads, with the settings on trial when there are some; the exit code, 0 when it has.
     virtual int run_load(bool tell_all) = 0;
 };
 
@@ -84,6 +85,7 @@ private:
     void take_children();
     void calm_watchdog(monotonic::time_point now);
     void tell_status();
+    void ask_for_time(monotonic::time_point now);
     void advance(monotonic::time_point now);
     void load_ended(bool good);
     void begin_serving();
@@ -107,9 +109,12 @@ private:
     bool reload_again_ = false;
     bool listening_ = false;
     bool stopping_ = false;
+    bool listeners_closed_ = false;
     std::optional<int> exit_code_;
+    monotonic::time_point control_pause_;
     monotonic::duration manager_period_{};
     monotonic::time_point next_manager_;
+    monotonic::time_point next_extension_;
     std::string told_;
 };
 

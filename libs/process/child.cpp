@@ -6,6 +6,7 @@
 #include <csignal>
 #include <cstdlib>
 #include <cstring>
+#include <fcntl.h>
 #include <iostream>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -21,6 +22,8 @@ void close_all_but(std::vector<int> keep)
     std::sort(keep.begin(), keep.end());
     unsigned next = 0;
     for (const auto fd : keep) {
+        if (fd < 0)
+            continue;
         if (static_cast<unsigned>(fd) > next)
             ::close_range(next, static_cast<unsigned>(fd) - 1, 0);
         next = std::max(next, static_cast<unsigned>(fd) + 1);
@@ -50,6 +53,16 @@ pid_t fork_child(std::vector<int> keep, const std::function<int()>& body)
     // Not exit(): what the parent has made is the parent's to take down.
     std::cout.flush();
     std::_Exit(code);
+}
+
+void keep_standard_streams()
+{
+    int fd = 0;
+    do // the lowest free number is taken
+        fd = ::open("/dev/null", O_RDWR);
+    while (fd >= 0 && fd <= STDERR_FILENO);
+    if (fd > STDERR_FILENO)
+        ::close(fd);
 }
 
 std::size_t raise_descriptor_limit()

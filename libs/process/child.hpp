@@ -12,6 +12,10 @@ namespace cv {
 /// Only for a process with one thread.
 pid_t fork_child(std::vector<int> keep, const std::function<int()>& body);
 
+/// Puts /dev/null where a standard stream is closed, so that no file of ours gets its number. To be called
+/// first thing in main().
+void keep_standard_streams();
+
 /// Lets this process have as many descriptors as the system allows it, for each connection takes one; how
 /// many that is.
 std::size_t raise_descriptor_limit();

@@ -31,13 +31,13 @@ control_socket::control_socket(const std::string& path)
                                  "; CV_RUN_DIR names its place");
 }
 
-void control_socket::serve(const std::function<std::string(std::string_view)>& answer)
+bool control_socket::serve(const std::function<std::string(std::string_view)>& answer)
 {
     constexpr int patience = 20; // milliseconds; those who connect are ours, and ask at once
     for (;;) {
         const unique_fd caller(::accept4(socket_.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
         if (!caller)
-            return;
+            return errno != EMFILE && errno != ENFILE;
         char message[longest_control_message];
         pollfd ready{caller.get(), POLLIN, 0};
         if (::poll(&ready, 1, patience) != 1)
@@ -66,7 +66,7 @@ std::string ask_arbiter(const std::string& path, const std::string& wish)
         ::send(socket.get(), wish.data(), wish.size(), MSG_NOSIGNAL) > 0)
         got = ::recv(socket.get(), answer, sizeof answer, 0);
     if (got <= 0)
-        return "error: the arbiter does not answer on " + path +
+        return "error: not confirmed, the arbiter does not answer on " + path +
                (errno == EAGAIN ? "" : ": " + errno_message(errno));
     return {answer, static_cast<std::size_t>(got)};
 }

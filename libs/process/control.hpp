@@ -22,8 +22,8 @@ public:
     int descriptor() const { return socket_.get(); }
 
     /// Answers all that have asked by what `answer` makes of it. A caller that has connected and says nothing
-    /// is hung up on.
-    void serve(const std::function<std::string(std::string_view)>& answer);
+    /// is hung up on. False when there was no descriptor to do so.
+    bool serve(const std::function<std::string(std::string_view)>& answer);
 
 private:
     unique_fd socket_;

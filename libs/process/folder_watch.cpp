@@ -1,6 +1,9 @@
 #include "process/folder_watch.hpp"
 
+#include "base/log.hpp"
+
 #include <algorithm>
+#include <cerrno>
 #include <sys/inotify.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -22,6 +25,14 @@ std::pair<dev_t, ino_t> id_of(const std::string& path)
                                               : std::pair<dev_t, ino_t>();
 }
 
+/// When the folder's entries last changed, in nanoseconds; 0 when it is not there.
+std::int64_t modified(const std::string& path)
+{
+    struct stat status{};
+    constexpr std::int64_t nano = 1'000'000'000;
+    return ::stat(path.c_str(), &status) == 0 ? status.st_mtim.tv_sec * nano + status.st_mtim.tv_nsec : 0;
+}
+
 } // namespace
 
 folder_watch::folder_watch() : inotify_(::inotify_init1(IN_CLOEXEC | IN_NONBLOCK)) {}
@@ -40,6 +51,13 @@ void folder_watch::attach()
         ::inotify_rm_watch(inotify_.get(), watch_);
     folder_ = id_of(path_);
     watch_ = ::inotify_add_watch(inotify_.get(), path_.c_str(), changes);
+    if (watch_ < 0 && folder_ != std::pair<dev_t, ino_t>())
+        log::write(
+            log::level::warning, "watch",
+            "the system cannot watch the folder: files that come and go are noticed all the same, changes "
+            "within a file are not; SIGHUP loads them",
+            {{"folder", path_}, {"reason", errno_message(errno)}});
+    modified_ = modified(path_);
 }
 
 void folder_watch::note(monotonic::time_point now)
@@ -61,6 +79,9 @@ void folder_watch::update(monotonic::time_point now)
         }
     if (id_of(path_) != folder_) {
         attach();
+        note(now);
+    } else if (watch_ < 0 && modified(path_) != modified_) {
+        modified_ = modified(path_);
         note(now);
     }
 }

@@ -2,6 +2,7 @@
 #include "base/clock.hpp"
 #include "base/file.hpp"
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <sys/types.h>
@@ -42,6 +43,7 @@ private:
     int watch_ = -1;
     std::string path_;
     std::pair<dev_t, ino_t> folder_{};
+    std::int64_t modified_ = 0; ///< where the system cannot watch
     monotonic::time_point first_;
     std::optional<monotonic::time_point> due_;
 };

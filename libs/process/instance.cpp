@@ -4,6 +4,7 @@
 #include <cerrno>
 #include <fcntl.h>
 #include <filesystem>
+#include <optional>
 #include <stdexcept>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -29,11 +30,14 @@ bool lock(int fd, int command, struct flock& what)
     return ::fcntl(fd, command, &what) == 0;
 }
 
-bool is_alive(const instance_files& files)
+/// Whether somebody holds the lock; nothing when that cannot be told.
+std::optional<bool> is_alive(const instance_files& files)
 {
     const unique_fd file(::open(files.pid().c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
     struct flock found{};
-    return file && lock(file.get(), F_OFD_GETLK, found) && found.l_type != F_UNLCK;
+    if (!file)
+        return errno == ENOENT ? std::optional(false) : std::nullopt;
+    return lock(file.get(), F_OFD_GETLK, found) && found.l_type != F_UNLCK;
 }
 
 void remove(const instance_files& files)
@@ -46,21 +50,35 @@ void remove(const instance_files& files)
 /// The locked pid file; invalid when a living instance has it.
 unique_fd take(const instance_files& files)
 {
-    if (::mkdir(files.folder.c_str(), 0750) != 0 && errno != EEXIST)
-        fail("make the folder", files.folder, errno_message(errno));
-    unique_fd file(::open(files.pid().c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0640));
-    if (!file)
-        fail("write", files.pid(), errno_message(errno));
+    constexpr int most_tries = 100; // another start may just be clearing the folder away
+    for (int i = 0; i < most_tries; ++i) {
+        if (::mkdir(files.folder.c_str(), 0750) != 0 && errno != EEXIST)
+            fail("make the folder", files.folder, errno_message(errno));
+        unique_fd file(::open(files.pid().c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0640));
+        if (!file && errno == ENOENT)
+            continue;
+        if (!file)
+            fail("write", files.pid(), errno_message(errno));
+        struct flock taken{};
+        if (!lock(file.get(), F_OFD_SETLK, taken))
+            return {};
+        struct stat opened{};
+        struct stat there{};
+        if (::fstat(file.get(), &opened) == 0 && ::stat(files.pid().c_str(), &there) == 0 &&
+            opened.st_ino == there.st_ino)
+            return file;
+        // It was removed between our open and our lock: nobody would find it.
+    }
+    return {};
+}
+
+/// Clears away what a killed instance has left, holding its lock: nobody else is just taking it.
+void clear(const instance_files& files)
+{
+    const unique_fd file(::open(files.pid().c_str(), O_RDWR | O_CLOEXEC));
     struct flock taken{};
-    struct stat opened{};
-    struct stat there{};
-    if (!lock(file.get(), F_OFD_SETLK, taken))
-        return {};
-    // Whoever removed it between our open and our lock would leave us with a file that nobody finds.
-    if (::fstat(file.get(), &opened) != 0 || ::stat(files.pid().c_str(), &there) != 0 ||
-        opened.st_ino != there.st_ino)
-        return {};
-    return file;
+    if (file && lock(file.get(), F_OFD_SETLK, taken))
+        remove(files);
 }
 
 } // namespace
@@ -84,7 +102,7 @@ instance::instance(const std::string& run_folder) : owner_(::getpid())
         fail("write", files_.pid(), errno_message(errno));
     for (const auto& other : find_instances(run_folder))
         if (other.name != name_ && !other.alive)
-            remove(other.files);
+            clear(other.files);
 }
 
 instance::~instance()
@@ -97,13 +115,19 @@ std::vector<found_instance> find_instances(const std::string& run_folder)
 {
     std::vector<found_instance> found;
     std::error_code error;
-    for (const auto& entry :
-         std::filesystem::directory_iterator(std::filesystem::absolute(run_folder), error)) {
-        auto name = entry.path().filename().string();
+    const auto place = std::filesystem::absolute(run_folder, error);
+    std::filesystem::directory_iterator entry(place, error);
+    for (; !error && entry != std::filesystem::directory_iterator(); entry.increment(error)) {
+        auto name = entry->path().filename().string();
         if (!name.starts_with(prefix))
             continue;
-        const instance_files files{entry.path().string()};
-        found.push_back({std::move(name), files, is_alive(files)});
+        found_instance one{std::move(name), {entry->path().string()}, false, {}};
+        const auto alive = is_alive(one.files);
+        one.alive = alive.value_or(true);
+        if (!alive)
+            one.fault =
+                "its files cannot be read (" + errno_message(errno) + "): run both programs as the same user";
+        found.push_back(std::move(one));
     }
     std::sort(found.begin(), found.end(), [](const auto& a, const auto& b) { return a.name < b.name; });
     return found;

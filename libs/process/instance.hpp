@@ -45,7 +45,8 @@ struct found_instance
 {
     std::string name;
     instance_files files;
-    bool alive = false; ///< its arbiter runs
+    bool alive = false; ///< its arbiter runs, or nobody can tell
+    std::string fault;  ///< why nobody can
 };
 
 /// All instances in `run_folder`, by name; empty when there are none or the folder is not there.

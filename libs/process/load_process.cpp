@@ -31,7 +31,8 @@ void load_process::start()
 void load_process::fork_loader(bool tell_all)
 {
     const auto now = monotonic::now();
-    again_ = killed_ = false;
+    again_ = false;
+    killed_.clear();
     retry_.reset();
     silent_ = {};
     board_.phase.store(load_phase::waiting, std::memory_order_relaxed);
@@ -74,9 +75,9 @@ bool load_process::reap(pid_t pid, int status)
     if (stopping_)
         return true;
     const bool said = by_itself && WEXITSTATUS(status) != EXIT_FAILURE; // the code of one that had no words
-    end(good, good || said ? std::string()
-              : killed_    ? "the load made no progress for TIMEOUT seconds and was killed"
-                           : "the loader ended by " + describe_end(status));
+    end(good, good || said      ? std::string()
+              : killed_.empty() ? "the loader ended by " + describe_end(status)
+                                : killed_);
     if (again_)
         fork_loader(true);
     return true;
@@ -91,13 +92,18 @@ void load_process::tick(monotonic::time_point now, std::chrono::seconds timeout)
             fork_loader(now >= next_reminder_);
         return;
     }
-    // Another loader's turn and the disk's time at the end are not this one's fault.
     const auto progress = board_.done.get();
-    const bool compiling = board_.phase.load(std::memory_order_relaxed) == load_phase::compiling;
-    silent_ = compiling && progress == progress_ ? silent_ + passed : monotonic::duration::zero();
+    const auto phase = board_.phase.load(std::memory_order_relaxed);
+    const bool moves = progress != progress_ || phase != phase_;
+    silent_ = moves ? monotonic::duration::zero() : silent_ + passed;
     progress_ = progress;
-    if (silent_ >= timeout && !killed_) {
-        killed_ = true;
+    phase_ = phase;
+    // How long the end takes is the disk's affair, within reason.
+    constexpr int reason = 10;
+    if (silent_ >= (phase == load_phase::committing ? reason * timeout : timeout) && killed_.empty()) {
+        killed_ = phase == load_phase::waiting
+                      ? "another load has been holding the catalogue (load.lock) for TIMEOUT seconds"
+                      : "the load made no progress for TIMEOUT seconds and was killed";
         ::kill(pid_, SIGKILL);
     }
 }
@@ -106,7 +112,7 @@ void load_process::stop()
 {
     stopping_ = true;
     if (pid_ > 0)
-        ::kill(pid_, SIGTERM);
+        ::kill(pid_, SIGKILL); // the catalogue stays as it was, whatever it is at
 }
 
 } // namespace cv

@@ -45,9 +45,10 @@ private:
     pid_t pid_ = 0;
     bool again_ = false;
     bool stopping_ = false;
-    bool killed_ = false;
+    std::string killed_; ///< why it was
     std::optional<bool> ended_;
     std::uint64_t progress_ = 0;
+    health::load_phase phase_ = health::load_phase::none;
     monotonic::duration silent_{};
     monotonic::time_point last_tick_ = monotonic::now();
     std::optional<monotonic::time_point> retry_;

@@ -17,16 +17,16 @@ namespace {
 constexpr int first_inherited = 3; // SD_LISTEN_FDS_START
 
 /// A variable's number; nothing when it is not there or no number.
-std::optional<std::uint32_t> number_in(const char* name)
+std::optional<std::uint64_t> number_in(const char* name)
 {
     const char* const value = std::getenv(name); // NOLINT(concurrency-mt-unsafe): before there are threads
-    return value ? parse_unsigned<std::uint32_t>(value) : std::nullopt;
+    return value ? parse_unsigned<std::uint64_t>(value) : std::nullopt;
 }
 
 /// Whether a variable that names a process names this one.
 bool names_us(const char* name)
 {
-    return number_in(name) == static_cast<std::uint32_t>(::getpid());
+    return number_in(name) == static_cast<std::uint64_t>(::getpid());
 }
 
 listening_socket adopt(int fd)

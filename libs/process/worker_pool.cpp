@@ -35,15 +35,27 @@ bool worker_pool::is(const worker& one, worker_state state)
     return one.slot->state.load(std::memory_order_relaxed) == state;
 }
 
-bool worker_pool::takes_part(const worker& one) const
+bool worker_pool::takes_part(const worker& one)
 {
-    return one.generation == generation_ && !one.leave_until && !one.hung && !is(one, worker_state::worn) &&
-           !is(one, worker_state::leaving);
+    return !one.leave_until && !one.hung && !is(one, worker_state::worn) && !is(one, worker_state::leaving);
+}
+
+bool worker_pool::serves(const worker& one)
+{
+    return !one.leave_until && !one.hung &&
+           (is(one, worker_state::ready) ||
+            (is(one, worker_state::worn) && !one.slot->relieved.load(std::memory_order_relaxed)));
+}
+
+bool worker_pool::all_leaving() const
+{
+    return std::all_of(workers_.begin(), workers_.end(),
+                       [](const worker& one) { return is(one, worker_state::leaving); });
 }
 
 void worker_pool::begin(const worker_plan& plan)
 {
-    plan_ = plan;
+    before_ = std::exchange(plan_, plan);
     ++generation_;
     proven_ = false;
     failed_start_.reset();
@@ -51,21 +63,20 @@ void worker_pool::begin(const worker_plan& plan)
     board_->wanted.set(plan.workers);
 }
 
-void worker_pool::abandon(const worker_plan& plan)
+void worker_pool::abandon()
 {
     const auto now = monotonic::now();
-    for (auto& one : workers_)
+    for (auto& one : workers_) {
         if (one.generation == generation_)
             ask_to_leave(one, now);
-    // Those that serve are of the generation before, which is the newest again.
-    for (auto& one : workers_)
-        if (one.generation + 1 == generation_ && !one.leave_until)
-            one.generation = generation_ + 1;
-    plan_ = plan;
+        else if (one.generation + 1 == generation_)
+            one.generation = generation_ + 1; // those that serve are the newest again
+    }
+    plan_ = before_;
     ++generation_;
     proven_ = true;
     failed_start_.reset();
-    board_->wanted.set(plan.workers);
+    board_->wanted.set(plan_.workers);
 }
 
 bool worker_pool::reap(pid_t pid, int status)
@@ -135,8 +146,12 @@ void worker_pool::tick(monotonic::time_point now)
     if (board_->quick_deaths.get() > 0 && now - last_death_ > 2 * longest_pause)
         board_->quick_deaths.set(0);
     let_leave(now);
-    if (!stopping_ && generation_ > 0)
-        start_missing(now);
+    constexpr unsigned first = 1;
+    if (stopping_ || generation_ < first)
+        return;
+    start_missing(generation_, proven_ ? plan_.workers : std::size_t{!failed_start_}, now);
+    if (!proven_ && generation_ > first)
+        start_missing(generation_ - 1, before_.workers, now);
 }
 
 void worker_pool::watch(worker& one, monotonic::duration passed)
@@ -165,24 +180,20 @@ void worker_pool::watch(worker& one, monotonic::duration passed)
 
 void worker_pool::let_leave(monotonic::time_point now)
 {
-    const auto serves = [this](const worker& one) {
-        return one.generation == generation_ && !one.leave_until && !one.hung &&
-               (is(one, worker_state::ready) ||
-                (is(one, worker_state::worn) && !one.slot->relieved.load(std::memory_order_relaxed)));
-    };
+    // One for each that serves beyond what is wanted, the oldest first.
     auto surplus =
         std::count_if(workers_.begin(), workers_.end(), serves) - static_cast<std::ptrdiff_t>(plan_.workers);
-    for (auto& one : workers_) { // the oldest first
+    for (auto& one : workers_) {
         if (one.leave_until && now > *one.leave_until)
             ::kill(one.pid, SIGKILL);
-        if (stopping_ || surplus < 0 || one.leave_until)
+        const bool old = one.generation != generation_;
+        if (stopping_ || !proven_ || surplus <= 0 || !serves(one) || !(old || is(one, worker_state::worn)))
             continue;
-        if (one.generation != generation_)
+        if (old)
             ask_to_leave(one, now);
-        else if (surplus > 0 && is(one, worker_state::worn) && serves(one)) {
+        else
             one.slot->relieved.store(true, std::memory_order_relaxed);
-            --surplus;
-        }
+        --surplus;
     }
 }
 
@@ -192,11 +203,13 @@ void worker_pool::ask_to_leave(worker& one, monotonic::time_point now)
     ::kill(one.pid, SIGTERM);
 }
 
-void worker_pool::start_missing(monotonic::time_point now)
+void worker_pool::start_missing(unsigned generation, std::size_t wanted, monotonic::time_point now)
 {
-    auto there = static_cast<std::size_t>(std::count_if(
-        workers_.begin(), workers_.end(), [this](const worker& one) { return takes_part(one); }));
-    const std::size_t wanted = proven_ ? plan_.workers : std::size_t{!failed_start_};
+    auto there = static_cast<std::size_t>(
+        std::count_if(workers_.begin(), workers_.end(), [generation](const worker& one) {
+            return one.generation == generation && takes_part(one);
+        }));
+    const bool on_trial = !proven_ && generation == generation_ && generation_ > 1;
     for (; there < wanted && now >= next_start_; ++there) {
         auto* const slot = board_.free_slot();
         const auto pid = slot ? ([&] {
@@ -205,7 +218,7 @@ void worker_pool::start_missing(monotonic::time_point now)
             slot->relieved.store(false, std::memory_order_relaxed);
             slot->started.set(now_in_seconds());
             slot->state.store(worker_state::starting, std::memory_order_relaxed);
-            return start_(*slot);
+            return start_(*slot, on_trial);
         })()
                               : -1;
         if (pid < 0) {
@@ -217,7 +230,7 @@ void worker_pool::start_missing(monotonic::time_point now)
             return;
         }
         slot->pid.store(static_cast<std::uint32_t>(pid), std::memory_order_release);
-        workers_.push_back({.pid = pid, .slot = slot, .generation = generation_, .started = now});
+        workers_.push_back({.pid = pid, .slot = slot, .generation = generation, .started = now});
     }
 }
 

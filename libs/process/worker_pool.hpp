@@ -22,12 +22,14 @@ struct worker_plan
 /// a new generation when asked. Tells the scoreboard. Not thread-safe; for a process with one thread.
 ///
 /// A generation begins with one worker. The others follow, and the generation before leaves, only once that
-/// one is ready: so settings with which no worker can start change nothing.
+/// one is ready: so settings with which no worker can start change nothing. Until then the generation before
+/// is kept at its number.
 class worker_pool
 {
 public:
-    /// `start` forks a worker that serves with this slot; the pid, or below 0 and errno.
-    using starter = std::function<pid_t(health::worker_slot&)>;
+    /// `start` forks a worker that serves with this slot; the pid, or below 0 and errno. `on_trial`: of a
+    /// generation of which none has been ready yet, beside one that serves.
+    using starter = std::function<pid_t(health::worker_slot&, bool on_trial)>;
 
     worker_pool(const health::scoreboard_file& board, starter start) : board_(board), start_(std::move(start))
     {
@@ -35,8 +37,8 @@ public:
 
     /// Begins a generation.
     void begin(const worker_plan& plan);
-    /// Gives up the generation that was begun last, before it has a ready worker; back to this plan.
-    void abandon(const worker_plan& plan);
+    /// Gives up the generation that was begun last, before it has a ready worker; back to the one before.
+    void abandon();
     /// The newest generation has had a worker that was ready.
     bool proven() const { return proven_; }
     /// The exit code of a worker that ended by itself before its generation had a ready one.
@@ -50,6 +52,8 @@ public:
     void stop(bool at_once);
     void signal_all(int signal) const;
     bool empty() const { return workers_.empty(); }
+    /// Whether no worker takes new connections any more, or ever will.
+    bool all_leaving() const;
 
 private:
     struct worker
@@ -66,8 +70,10 @@ private:
     };
 
     static bool is(const worker& one, health::worker_state state);
-    bool takes_part(const worker& one) const;
-    void start_missing(monotonic::time_point now);
+    static bool serves(const worker& one);
+    /// Whether it counts as one of its generation's workers.
+    static bool takes_part(const worker& one);
+    void start_missing(unsigned generation, std::size_t wanted, monotonic::time_point now);
     void watch(worker& one, monotonic::duration passed);
     void let_leave(monotonic::time_point now);
     void ask_to_leave(worker& one, monotonic::time_point now);
@@ -76,6 +82,7 @@ private:
     const health::scoreboard_file& board_;
     starter start_;
     worker_plan plan_;
+    worker_plan before_; ///< of the generation before
     std::vector<worker> workers_;
     unsigned generation_ = 0;
     bool proven_ = true;

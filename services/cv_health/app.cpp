@@ -118,6 +118,7 @@ int serve(const configuration& found)
 
 int run_sidecar(int argc, const char* const* argv)
 {
+    keep_standard_streams();
     command_line arguments("cv-health",
                            "Tells people, Kubernetes and Prometheus how cv-query is.\n"
                            "Without a command it serves on SIDECAR_BIND.",

@@ -107,8 +107,9 @@ asio::awaitable<void> observer::run()
     const auto begun = monotonic::now();
     for (;;) {
         const auto start = monotonic::now();
-        find_all();
-        co_await ask_listeners();
+        auto found = find_all();
+        co_await ask_listeners(found);
+        instances_ = std::move(found); // at once: nobody sees a round that is half done
         // The first round is not over before nginx has had its time as well.
         if (config_.proxy_url.empty() || proxy_ || monotonic::now() >= begun + period)
             make_checks();
@@ -117,34 +118,35 @@ asio::awaitable<void> observer::run()
     }
 }
 
-void observer::find_all()
+std::vector<instance_observation> observer::find_all()
 {
-    const auto before = std::move(instances_);
-    instances_.clear();
+    std::vector<instance_observation> found;
     for (auto& one : find_instances(config_.run_dir)) {
         instance_observation next;
         next.name = one.name;
         next.files = one.files;
         next.alive = one.alive;
-        const auto last = std::find_if(before.begin(), before.end(),
+        const auto last = std::find_if(instances_.begin(), instances_.end(),
                                        [&next](const auto& other) { return other.name == next.name; });
-        if (last != before.end()) {
+        if (last != instances_.end()) {
             next.heartbeat = last->heartbeat;
             next.moved = last->moved;
         }
         try {
             next.board = health::scoreboard_file::open(one.files.scoreboard());
         } catch (const std::runtime_error& error) {
-            next.fault = error.what();
+            next.fault = one.fault.empty() ? error.what() : one.fault;
         }
         watch_arbiter(next);
         const auto urls = next.should_answer() ? (*next.board)->listeners.get() : std::string();
-        for (const auto url : split_list(urls, ' '))
+        for (const auto url : split_list(urls, '\n'))
             next.listeners.push_back({std::string(url), {}, {}});
-        if (next.board && (*next.board)->state.load(std::memory_order_relaxed) != instance_state::starting)
+        if (next.alive && next.board &&
+            (*next.board)->state.load(std::memory_order_relaxed) != instance_state::starting)
             has_started_ = true;
-        instances_.push_back(std::move(next));
+        found.push_back(std::move(next));
     }
+    return found;
 }
 
 /// An arbiter beats four times a second, by a clock that is nobody's but ours here.
@@ -163,7 +165,7 @@ void observer::watch_arbiter(instance_observation& one) const
 }
 
 /// All at once: one that hangs must not keep the others waiting.
-asio::awaitable<void> observer::ask_listeners()
+asio::awaitable<void> observer::ask_listeners(std::vector<instance_observation>& instances)
 {
     const auto executor = co_await asio::this_coro::executor;
     asio::steady_timer done(executor, monotonic::time_point::max());
@@ -174,7 +176,7 @@ asio::awaitable<void> observer::ask_listeners()
             listener.answer = co_await http::async_probe(*where, health_path, patience);
         listener.took = std::chrono::duration_cast<std::chrono::microseconds>(monotonic::now() - start);
     };
-    for (auto& one : instances_)
+    for (auto& one : instances)
         for (auto& listener : one.listeners) {
             ++left;
             asio::co_spawn(executor, ask(listener), [&](const std::exception_ptr& error) {

@@ -86,9 +86,9 @@ public:
 
 private:
     std::string why_no_instance() const;
-    boost::asio::awaitable<void> ask_listeners();
+    static boost::asio::awaitable<void> ask_listeners(std::vector<instance_observation>& instances);
     boost::asio::awaitable<void> watch_proxy();
-    void find_all();
+    std::vector<instance_observation> find_all();
     void watch_arbiter(instance_observation& one) const;
     void make_checks();
     void add_served_checks();

@@ -22,8 +22,6 @@ namespace asio = boost::asio;
 namespace beast = boost::beast;
 using asio::use_awaitable;
 
-constexpr std::uint64_t largest_body = 64 * 1024;
-
 template <class Stream>
 asio::awaitable<unsigned> ask(Stream& stream, const std::string& host, const std::string& path)
 {
@@ -33,8 +31,7 @@ asio::awaitable<unsigned> ask(Stream& stream, const std::string& host, const std
     co_await beast::http::async_write(stream, question, use_awaitable);
     beast::flat_buffer buffer;
     beast::http::response_parser<beast::http::string_body> parser;
-    parser.body_limit(largest_body);
-    co_await beast::http::async_read(stream, buffer, parser, use_awaitable);
+    co_await beast::http::async_read_header(stream, buffer, parser, use_awaitable);
     co_return parser.get().result_int();
 }
 

@@ -224,6 +224,10 @@ void sidecar_api::act(const http::request& in, http::response& out, const std::s
     for (const auto& one : seen_.instances()) {
         if (!names.empty() && std::find(names.begin(), names.end(), one.name) == names.end())
             continue;
+        if (!one.alive) {
+            answers[one.name] = "gone";
+            continue;
+        }
         const auto answer = ask_arbiter(one.files.control(), wish);
         good = good && answer.starts_with("ok");
         answers[one.name] = answer;

@@ -6,6 +6,7 @@
 #include "cv_query/logs.hpp"
 #include "cv_query/query_service.hpp"
 #include "cv_query/routes.hpp"
+#include "process/child.hpp"
 #include "process/systemd.hpp"
 #include "process/title.hpp"
 
@@ -34,7 +35,7 @@ int serve(const command_line& arguments, configuration found)
     arbiter::block_signals();
     try {
         auto handed_over = inherited_sockets(); // instead of BIND
-        open_logs(found.values);                // what is wrong with them is told before anything is made
+        check_logs(found.values);               // what is wrong with them is told before anything is made
         const instance own(found.values.run_dir);
         const auto board = health::scoreboard_file::create(own.files().scoreboard());
         describe(*board);
@@ -57,6 +58,7 @@ int serve(const command_line& arguments, configuration found)
 
 int run(int argc, const char* const* argv)
 {
+    keep_standard_streams();
     command_line arguments("cv-query",
                            "Puts people's CVs on the internet as a fast, safe, read-only JSON API.\n"
                            "Without a command it serves.",

@@ -2,6 +2,7 @@
 
 #include "base/log.hpp"
 #include "config/exit_code.hpp"
+#include "cv_query/logs.hpp"
 
 #include <csignal>
 
@@ -42,12 +43,16 @@ void tell_board(const load_report& report, health::load_board& board)
 
 } // namespace
 
-int run_load_process(const settings& config, health::load_board& board, bool tell_all)
+int run_load_process(const settings& config, log::level level, health::load_board& board, bool tell_all)
 {
-    sigset_t none;
-    sigemptyset(&none);
-    ::pthread_sigmask(SIG_SETMASK, &none, nullptr); // SIGTERM ends it; the catalogue stays as it was
-    log::start(config.error_log, config.log_level, config.log_format);
+    // SIGTERM ends it, and the catalogue stays as it was. The others are for the arbiter, also where a whole
+    // group gets them.
+    sigset_t ends;
+    sigemptyset(&ends);
+    sigaddset(&ends, SIGTERM);
+    ::pthread_sigmask(SIG_UNBLOCK, &ends, nullptr);
+    start_log(config);
+    log::set_level(level);
     try {
         const auto report =
             load_catalogue(config.data_dir, config.state_dir, [&board](std::size_t done, std::size_t total) {

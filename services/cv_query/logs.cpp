@@ -1,31 +1,30 @@
 #include "cv_query/logs.hpp"
 
+#include "base/log.hpp"
+#include "base/log_file.hpp"
+
+#include <unistd.h>
+
 namespace cv {
-namespace {
 
-template <class Open>
-auto named(const char* setting, Open open)
+void check_logs(const settings& config)
 {
-    try {
-        return open();
-    } catch (const std::runtime_error& error) {
-        throw bad_setting(std::string(setting) + ": " + error.what() +
-                          "; allowed: a path that can be written, - or off");
-    }
+    const auto check = [](const char* setting, const std::string& target, int stream) {
+        try {
+            const log_file file(target, stream);
+        } catch (const std::runtime_error& error) {
+            throw bad_setting(std::string(setting) + ": " + error.what() +
+                              "; allowed: a path that can be written, - or off");
+        }
+    };
+    check("ERROR_LOG", config.error_log, STDERR_FILENO);
+    check("ACCESS_LOG", config.access_log, STDOUT_FILENO);
 }
 
-} // namespace
-
-void open_error_log(const settings& config)
+void start_log(const settings& config)
 {
-    named("ERROR_LOG", [&] { log::start(config.error_log, config.log_level, config.log_format); });
-}
-
-std::unique_ptr<access_log> open_logs(const settings& config)
-{
-    open_error_log(config);
-    return named("ACCESS_LOG",
-                 [&] { return std::make_unique<access_log>(config.access_log, config.log_format); });
+    constexpr bool strict = false;
+    log::start(config.error_log, config.log_level, config.log_format, strict);
 }
 
 } // namespace cv

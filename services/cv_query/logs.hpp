@@ -1,8 +1,6 @@
 #pragma once
-#include "base/access_log.hpp"
 #include "config/settings.hpp"
 
-#include <memory>
 #include <stdexcept>
 
 namespace cv {
@@ -14,10 +12,11 @@ public:
     using std::runtime_error::runtime_error;
 };
 
-/// Starts this process's log of events. Throws bad_setting when it cannot be opened.
-void open_error_log(const settings& config);
+/// Throws bad_setting when one of the logs cannot be opened. Asked before the settings are taken; later on a
+/// process goes on without a log that cannot be opened just then.
+void check_logs(const settings& config);
 
-/// The same, and the access log besides.
-std::unique_ptr<access_log> open_logs(const settings& config);
+/// Starts this process's log of events.
+void start_log(const settings& config);
 
 } // namespace cv

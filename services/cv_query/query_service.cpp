@@ -1,11 +1,13 @@
 #include "cv_query/query_service.hpp"
 
 #include "config/exit_code.hpp"
+#include "cv_query/cv_files.hpp"
 #include "cv_query/load_run.hpp"
 #include "cv_query/logs.hpp"
 #include "cv_query/worker.hpp"
 
 #include <algorithm>
+#include <cerrno>
 #include <fcntl.h>
 #include <iostream>
 
@@ -13,12 +15,12 @@ namespace cv {
 namespace {
 
 /// What a running instance keeps, whatever is set: its files are where they are.
-void keep_what_cannot_change(settings& now, const settings& before)
+void keep_what_cannot_change(settings& next, const settings& now)
 {
-    if (now.run_dir == before.run_dir)
+    if (next.run_dir == now.run_dir)
         return;
     log::write(log::level::warning, "config", "CV_RUN_DIR takes effect at the next start");
-    now.run_dir = before.run_dir;
+    next.run_dir = now.run_dir;
 }
 
 bool same(const configuration& a, const configuration& b)
@@ -42,52 +44,76 @@ bool is_at(const listening_socket& socket, const endpoint& where)
     return there == where;
 }
 
+/// Listens at these places; on sockets of `kept` where that is the same place.
+std::vector<listening_socket> listen_anew(const std::vector<endpoint>& places,
+                                          const std::vector<listening_socket>& kept)
+{
+    std::vector<listening_socket> result;
+    for (const auto& where : places) {
+        const auto there = std::find_if(kept.begin(), kept.end(),
+                                        [&](const listening_socket& one) { return is_at(one, where); });
+        if (there == kept.end()) {
+            result.push_back(listen_on(where));
+            continue;
+        }
+        unique_fd copy(::fcntl(there->socket.get(), F_DUPFD_CLOEXEC, 3));
+        if (!copy)
+            throw std::runtime_error("cannot listen on " + to_string(where) + ": " + errno_message(errno));
+        result.push_back({std::move(copy), there->where, there->file});
+    }
+    return result;
+}
+
+/// Shuts those of `gone` that are in none of the places of `used`.
+void shut_all_but(const std::vector<listening_socket>& used, const std::vector<listening_socket>& gone)
+{
+    for (const auto& one : gone)
+        if (std::none_of(used.begin(), used.end(),
+                         [&](const listening_socket& other) { return other.where == one.where; }))
+            one.shut();
+}
+
+/// Why a data folder cannot be gone over to; empty when it can.
+std::string fault_of(const std::string& data_dir)
+{
+    const auto folder = open_folder(data_dir + "/cvs");
+    if (!folder)
+        return "CV_DATA_DIR: cannot open " + data_dir + "/cvs: " + errno_message(errno);
+    return list_cv_files(folder.get()).empty() ? "CV_DATA_DIR: there is no CV file in " + data_dir + "/cvs"
+                                               : std::string();
+}
+
 } // namespace
 
 query_service::query_service(const command_line& arguments, configuration found, const std::string& instance,
                              const health::scoreboard_file& board, std::vector<listening_socket> handed_over)
-    : arguments_(arguments), found_(std::move(found)), instance_(instance), board_(board),
-      handed_over_(!handed_over.empty()), sockets_(std::move(handed_over))
+    : arguments_(arguments), instance_(instance), board_(board), handed_over_(!handed_over.empty()),
+      now_{std::move(found), std::move(handed_over)}
 {
-    open_logs(config()); // workers open their own; here it only shows that they can
-    tell(found_);
+    start_log(now_.config());
+    tell(now_.found);
     tell_level();
 }
 
-arbiter_plan query_service::plan() const
+arbiter_plan query_service::plan(bool on_trial) const
 {
-    return {{config().web_concurrency, config().timeout, config().graceful_timeout},
-            config().data_dir + "/cvs",
-            config().proc_name};
+    const auto& config = that(on_trial).config();
+    return {{config.web_concurrency, config.timeout, config.graceful_timeout},
+            config.data_dir + "/cvs",
+            config.proc_name};
 }
 
 void query_service::open_listeners()
 {
     if (!handed_over_)
-        sockets_ = listen_anew({});
+        now_.sockets = listen_anew(now_.config().bind, {});
     tell_listeners(false);
 }
 
-/// Listens where BIND says; on sockets of `kept` where that is the same place.
-std::vector<listening_socket> query_service::listen_anew(const std::vector<listening_socket>& kept) const
-{
-    std::vector<listening_socket> result;
-    for (const auto& where : config().bind) {
-        const auto there = std::find_if(kept.begin(), kept.end(),
-                                        [&](const listening_socket& one) { return is_at(one, where); });
-        if (there == kept.end())
-            result.push_back(listen_on(where));
-        else
-            result.push_back(
-                {unique_fd(::fcntl(there->socket.get(), F_DUPFD_CLOEXEC, 3)), there->where, there->file});
-    }
-    return result;
-}
-
-std::vector<int> query_service::listeners() const
+std::vector<int> query_service::listeners(bool on_trial) const
 {
     std::vector<int> list;
-    for (const auto& one : sockets_)
+    for (const auto& one : that(on_trial && !handed_over_).sockets)
         list.push_back(one.socket.get());
     return list;
 }
@@ -101,12 +127,14 @@ void query_service::tell_listeners(bool to_user)
 {
     std::string all;
     std::vector<std::string> urls;
-    for (const auto& one : sockets_) {
+    for (const auto& one : now_.sockets) {
         urls.push_back(url_of(one.where));
-        all += (all.empty() ? "" : " ") + urls.back();
+        all += urls.back() + '\n';
         if (to_user && std::find(announced_.begin(), announced_.end(), urls.back()) == announced_.end())
-            std::cout << "cv-query ready on " << urls.back() << std::endl;
+            output_.write("cv-query ready on " + urls.back() + "\n");
     }
+    // Whole lines: a part of an address would be asked in vain.
+    all.resize(all.rfind('\n', health::most_listener_text - 1) + 1);
     board_->listeners.set(all);
     if (to_user)
         announced_ = std::move(urls);
@@ -114,94 +142,86 @@ void query_service::tell_listeners(bool to_user)
 
 void query_service::stop_listening()
 {
-    if (!handed_over_)
-        for (const auto& one : sockets_)
-            one.shut();
+    if (handed_over_)
+        return;
+    for (const auto& one : now_.sockets)
+        one.shut();
+    if (next_)
+        shut_all_but(now_.sockets, next_->sockets);
 }
 
 void query_service::close_listeners()
 {
-    if (!handed_over_)
-        for (const auto& one : sockets_)
-            one.remove_file();
-    sockets_.clear();
+    now_.sockets.clear(); // a unix socket has lost its name when it was shut
+    if (next_)
+        next_->sockets.clear();
 }
 
 bool query_service::reload(std::string& failure)
 {
-    auto next = arguments_.load();
-    const auto& problems = next.problems.empty() ? next.missing : next.problems;
+    state next{arguments_.load(), {}};
+    const auto& problems = next.found.problems.empty() ? next.found.missing : next.found.problems;
     if (!problems.empty()) {
         failure = problems.front();
         return false;
     }
-    keep_what_cannot_change(next.values, config());
-    if (same(next, found_))
+    keep_what_cannot_change(next.found.values, now_.config());
+    if (same(next.found, now_.found))
         return false;
-    before_ = std::exchange(found_, std::move(next));
     try {
-        auto sockets = handed_over_ ? std::vector<listening_socket>() : listen_anew(sockets_);
-        open_logs(config());
+        if (next.config().data_dir != now_.config().data_dir)
+            failure = fault_of(next.config().data_dir);
+        if (!failure.empty())
+            return false;
+        check_logs(next.config());
         if (!handed_over_)
-            sockets_before_ = std::exchange(sockets_, std::move(sockets));
+            next.sockets = listen_anew(next.config().bind, now_.sockets);
     } catch (const std::runtime_error& error) {
         failure = error.what();
-        found_ = std::move(before_);
-        open_error_log(config());
         return false;
     }
-    tell(found_);
+    next_ = std::move(next);
     return true;
 }
 
 void query_service::settle(bool taken)
 {
-    if (!taken) {
-        found_ = std::move(before_);
-        open_error_log(config());
-        if (!handed_over_)
-            std::swap(sockets_, sockets_before_);
+    if (taken) {
+        if (handed_over_)
+            next_->sockets = std::move(now_.sockets);
+        std::swap(now_, *next_);
     }
-    // Those that are in none of the places in use now.
-    for (const auto& gone : sockets_before_)
-        if (std::none_of(sockets_.begin(), sockets_.end(),
-                         [&](const listening_socket& one) { return one.where == gone.where; }))
-            gone.shut();
-    sockets_before_.clear();
+    shut_all_but(now_.sockets, next_->sockets);
+    next_.reset();
+    if (!taken)
+        return;
+    start_log(now_.config());
+    tell(now_.found);
     tell_level();
-    tell_listeners(taken);
+    tell_listeners(true);
 }
 
 void query_service::tell_level() const
 {
-    board_->log_level.store(static_cast<std::uint32_t>(config().log_level), std::memory_order_relaxed);
+    board_->log_level.store(static_cast<std::uint32_t>(now_.config().log_level), std::memory_order_relaxed);
 }
 
-void query_service::reopen_logs()
+int query_service::run_worker(health::worker_slot& slot, bool on_trial)
 {
-    log::reopen();
-}
-
-int query_service::run_worker(health::worker_slot& slot)
-{
-    const auto complain = [this](const std::exception& error, int code) {
+    try {
+        return cv::run_worker({that(on_trial).config(), listeners(on_trial), instance_, *board_, slot});
+    } catch (const std::exception& error) {
         log::write(log::level::error, "worker", error.what());
         if (board_->state.load(std::memory_order_relaxed) == health::instance_state::starting)
             std::cerr << "cv-query: " << error.what() << '\n'; // to whoever has just started it
-        return code;
-    };
-    try {
-        return cv::run_worker({config(), listeners(), instance_, *board_, slot});
-    } catch (const bad_setting& error) {
-        return complain(error, exit_code::configuration);
-    } catch (const std::exception& error) {
-        return complain(error, exit_code::unavailable);
+        return exit_code::unavailable;
     }
 }
 
 int query_service::run_load(bool tell_all)
 {
-    return run_load_process(config(), board_->load, tell_all);
+    const auto level = static_cast<log::level>(board_->log_level.load(std::memory_order_relaxed));
+    return run_load_process(that(true).config(), level, board_->load, tell_all);
 }
 
 } // namespace cv

@@ -1,5 +1,7 @@
 #include "cv_query/report.hpp"
 
+#include "base/text.hpp"
+
 #include <algorithm>
 #include <span>
 
@@ -12,11 +14,18 @@ using boost::json::object;
 /// The first of them; a report that names a hundred thousand files helps nobody.
 constexpr std::size_t most_named = 20;
 
+/// A file may be named, and quoted, at any length.
+std::string_view cut(std::string_view text)
+{
+    constexpr std::size_t longest = 300;
+    return text.substr(0, utf8_prefix(text.substr(0, longest)));
+}
+
 array as_json(const std::vector<named_reason>& rows)
 {
     array list;
     for (const auto& [file, reason] : std::span(rows).first(std::min(rows.size(), most_named)))
-        list.push_back(object{{"file", file}, {"reason", reason}});
+        list.push_back(object{{"file", cut(file)}, {"reason", cut(reason)}});
     return list;
 }
 
@@ -54,7 +63,7 @@ health::check check_cv_data(const snapshot* generation)
         if (rows.empty())
             return;
         for (const auto& row : std::span(rows).first(std::min(rows.size(), most_named)))
-            what += " " + row.name;
+            what += " " + std::string(cut(row.name));
         if (rows.size() > most_named)
             what += " and " + std::to_string(rows.size() - most_named) + " more";
         check.add(health::state::warn, what + " (" + advice + ")");

@@ -2,6 +2,7 @@
 
 #include "base/access_log.hpp"
 #include "base/digest.hpp"
+#include "base/log.hpp"
 #include "config/exit_code.hpp"
 #include "cv_query/api.hpp"
 #include "cv_query/logs.hpp"
@@ -11,6 +12,7 @@
 #include "process/child.hpp"
 
 #include <boost/asio/io_context.hpp>
+#include <cerrno>
 #include <csignal>
 #include <cstring>
 #include <sys/signalfd.h>
@@ -56,7 +58,8 @@ class worker
 {
 public:
     explicit worker(const worker_setup& setup)
-        : setup_(setup), access_(open_logs(setup.config)), cvs_(setup.config.state_dir),
+        : setup_(setup), access_(setup.config.access_log, setup.config.log_format, false),
+          cvs_(setup.config.state_dir),
           handlers_([this] { return cvs_.current(); }, media(setup.config.data_dir),
                     {setup.instance, &setup.board, setup.config.state_dir}),
           dispatch_(make_routes(handlers_),
@@ -64,7 +67,7 @@ public:
                      setup.config.secure_ssl_redirect, setup.config.secure_proxy_ssl_header.name,
                      setup.config.secure_proxy_ssl_header.value}),
           signals_(context_, own_signals().release()),
-          server_(context_, dispatch_, *access_, setup.slot.counters, options_of(setup.config))
+          server_(context_, dispatch_, access_, setup.slot.counters, options_of(setup.config))
     {
     }
 
@@ -80,7 +83,7 @@ public:
         await_signal();
         enter(worker_state::ready);
         context_.run();
-        access_->flush();
+        access_.flush();
         setup_.slot.answered.set(server_.answered());
     }
 
@@ -143,8 +146,10 @@ private:
     void obey(std::uint32_t signal)
     {
         if (signal == SIGUSR1) {
-            access_->reopen();
-            log::reopen();
+            if (!access_.reopen() || !log::reopen())
+                log::write(log::level::error, "worker",
+                           "a log cannot be opened again; the one before goes on",
+                           {{"reason", errno_message(errno)}});
         } else if (signal == SIGQUIT) {
             server_.drain(std::chrono::seconds(0));
         } else if (!server_.draining()) {
@@ -155,14 +160,14 @@ private:
     }
 
     worker_setup setup_;
-    std::unique_ptr<access_log> access_;
+    access_log access_;
     catalogue cvs_;
     api handlers_;
     http::dispatcher dispatch_;
     asio::io_context context_{BOOST_ASIO_CONCURRENCY_HINT_UNSAFE}; // one thread, no locks
     asio::posix::stream_descriptor signals_;
     http::server server_;
-    std::uint32_t log_level_ = setup_.board.log_level.load(std::memory_order_relaxed);
+    std::uint32_t log_level_ = static_cast<std::uint32_t>(setup_.config.log_level); ///< in force here
     bool left_ = false;
 };
 
@@ -171,6 +176,7 @@ private:
 int run_worker(const worker_setup& setup)
 {
     raise_descriptor_limit();
+    start_log(setup.config);
     worker(setup).run();
     log::stop();
     return exit_code::ok;
