@@ -95,7 +95,10 @@ void check_lmdb(int code, const std::string& what)
 {
     if (code == MDB_SUCCESS)
         return;
-    const auto words = what + ": " + (code > 0 ? errno_message(code) : mdb_strerror(code));
+    // LMDB calls a write that fell short an input/output error.
+    const bool room = code == ENOSPC || code == EDQUOT || code == EIO;
+    const auto words = what + ": " + (code > 0 ? errno_message(code) : mdb_strerror(code)) +
+                       (room ? "; the file system of CV_STATE_DIR may be full" : "");
     if (code == MDB_INVALID || code == MDB_CORRUPTED || code == MDB_PAGE_NOTFOUND ||
         code == MDB_VERSION_MISMATCH || code == MDB_PANIC)
         throw catalogue_damaged(words);
