@@ -186,13 +186,16 @@ bool query_service::reload(std::string& failure)
 
 void query_service::settle(bool taken)
 {
+    if (!next_)
+        return;
+    auto other = std::move(*next_);
+    next_.reset();
     if (taken) {
         if (handed_over_)
-            next_->sockets = std::move(now_.sockets);
-        std::swap(now_, *next_);
+            other.sockets = std::move(now_.sockets);
+        std::swap(now_, other);
     }
-    shut_all_but(now_.sockets, next_->sockets);
-    next_.reset();
+    shut_all_but(now_.sockets, other.sockets);
     if (!taken)
         return;
     start_log(now_.config());
