@@ -194,6 +194,7 @@ void arbiter::advance(monotonic::time_point now)
     } else if (listening_ && pool_.proven()) {
         if (step_ == reload_step::proving)
             end_reload(true, {});
+        pool_.tick(now); // the others of a generation that has just been proven
         if (board_->state.load(std::memory_order_relaxed) == instance_state::starting) {
             board_->state.store(instance_state::serving, std::memory_order_relaxed);
             service_.announce();

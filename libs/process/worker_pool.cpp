@@ -141,8 +141,11 @@ void worker_pool::tick(monotonic::time_point now)
 {
     const auto passed = std::min<monotonic::duration>(now - last_tick_, longest_gap);
     last_tick_ = now;
+    const bool was_proven = proven_;
     for (auto& one : workers_)
         watch(one, passed);
+    if (proven_ && !was_proven)
+        return; // the caller first makes the settings on trial those in force, for the others to start with
     if (board_->quick_deaths.get() > 0 && now - last_death_ > 2 * longest_pause)
         board_->quick_deaths.set(0);
     let_leave(now);

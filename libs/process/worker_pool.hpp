@@ -46,7 +46,8 @@ public:
 
     /// Takes note of a child's end; false when it was no worker.
     bool reap(pid_t pid, int status);
-    /// Looks after all workers; to be called at least a few times a second.
+    /// Looks after all workers; to be called at least a few times a second, and again when a generation has
+    /// become proven.
     void tick(monotonic::time_point now);
     /// Starts no more and asks all to leave; to leave at once: without finishing what they are at.
     void stop(bool at_once);
