@@ -2,6 +2,7 @@
 
 #include "base/log.hpp"
 #include "base/text.hpp"
+#include "cv_health/checks.hpp"
 
 #include <algorithm>
 #include <boost/asio/co_spawn.hpp>
@@ -9,15 +10,12 @@
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
-#include <boost/json.hpp>
 
 namespace cv {
 namespace {
 
 namespace asio = boost::asio;
 using asio::use_awaitable;
-using boost::json::array;
-using boost::json::object;
 using health::check;
 using health::instance_state;
 using health::state;
@@ -30,7 +28,6 @@ constexpr auto longest_silence = std::chrono::seconds(5); ///< of an arbiter
 constexpr int warn_days = 30;
 constexpr int error_days = 7;
 constexpr std::size_t most_changes = 200;
-const std::string health_path = "/api/v1/health/";
 
 /// For what the sidecar cannot do without: its exception ends io_context::run().
 constexpr auto must_not_fail = [](const std::exception_ptr& error) {
@@ -60,28 +57,6 @@ std::string public_name(const settings& config)
             return std::string(name);
     }
     return "localhost";
-}
-
-/// A check as an instance's own report has it; nothing when it is not there.
-std::optional<check> read_check(const object& report, std::string_view name)
-{
-    const auto* const checks = report.if_contains("checks");
-    const auto* const all = checks ? checks->if_object() : nullptr;
-    const auto* const found = all ? all->if_contains(name) : nullptr;
-    if (!found || !found->is_object())
-        return std::nullopt;
-    check result;
-    result.name = name;
-    result.figures = found->get_object();
-    if (const auto* const word = result.figures.if_contains("status"); word && word->is_string())
-        result.result = word->get_string() == "ok"     ? state::ok
-                        : word->get_string() == "warn" ? state::warn
-                                                       : state::error;
-    if (const auto* const text = result.figures.if_contains("message"); text && text->is_string())
-        result.message = std::string(text->get_string());
-    result.figures.erase("status");
-    result.figures.erase("message");
-    return result;
 }
 
 } // namespace
@@ -247,102 +222,19 @@ std::string observer::why_no_instance() const
 void observer::make_checks()
 {
     const auto before = std::move(checks_);
-    checks_.clear();
-    add_served_checks();
-    checks_.push_back(check_query());
+    checks_ = check_served(instances_);
+    checks_.push_back(check_query(instances_));
     std::vector<health::observed_instance> seen;
     for (const auto& one : instances_)
         seen.push_back({one.name, one.alive, one.board ? &**one.board : nullptr, one.fault});
     checks_.push_back(health::check_workers(seen));
-    checks_.push_back(check_proxy());
+    checks_.push_back(check_proxy(config_, proxy_));
     checks_.push_back(check_certificate());
     checks_.push_back(health::check_disk({config_.state_dir, config_.run_dir}));
     if (std::exchange(has_observed_, true))
         note_changes(before);
     else
         since_.assign(checks_.size(), monotonic::now());
-}
-
-/// What only the service knows, in its own words.
-void observer::add_served_checks()
-{
-    for (const std::string name : {"cv_data", "database", "cache"}) {
-        check result{name, state::ok, {}, {}};
-        bool told = false;
-        for (const auto& one : instances_)
-            for (const auto& listener : one.listeners) {
-                boost::json::error_code fault;
-                const auto body = boost::json::parse(listener.answer.body, fault);
-                auto part = fault || !body.is_object() ? std::nullopt : read_check(body.get_object(), name);
-                if (!part)
-                    continue;
-                if (instances_.size() == 1) {
-                    result = std::move(*part);
-                } else {
-                    if (!part->message.empty())
-                        result.add(part->result, one.name + ": " + part->message);
-                    result.figures[one.name] = std::move(part->figures);
-                }
-                told = true;
-                break;
-            }
-        if (!told)
-            result.add(name == "cv_data" ? state::error : state::warn,
-                       "unknown, because no instance of the service answers: see query and workers");
-        checks_.push_back(std::move(result));
-    }
-}
-
-check observer::check_query() const
-{
-    check result{"query", state::ok, {}, {}};
-    array listeners;
-    for (const auto& one : instances_)
-        for (const auto& listener : one.listeners) {
-            const auto& answer = listener.answer;
-            object figures{
-                {"instance", one.name},
-                {"url", listener.url},
-                {"status", answer.status},
-                {"milliseconds", std::chrono::duration<double, std::milli>(listener.took).count()}};
-            if (answer.status == 0)
-                result.add(state::error,
-                           listener.url + " does not answer: " + answer.fault +
-                               "; clients get nothing either: see workers, then start it again");
-            else if (!listener.answers())
-                result.add(state::error, listener.url + " answers " + std::to_string(answer.status) +
-                                             " for its health: something else listens there");
-            listeners.push_back(std::move(figures));
-        }
-    if (listeners.empty())
-        result.add(state::error, "no instance of the service listens: see workers");
-    result.figures["listeners"] = std::move(listeners);
-    return result;
-}
-
-check observer::check_proxy() const
-{
-    check result{"proxy", state::ok, {}, {}};
-    if (config_.proxy_url.empty()) {
-        result.message = "not configured; PROXY_URL says where nginx is";
-        return result;
-    }
-    result.figures["url"] = config_.proxy_url;
-    if (!proxy_) {
-        result.message = "not asked yet";
-        return result;
-    }
-    result.figures["answered"] = proxy_->status; // 0: nothing
-    constexpr unsigned own_unhealthy = 503;
-    if (proxy_->status == 0)
-        result.add(state::error, "nginx does not answer at " + config_.proxy_url + ": " + proxy_->fault);
-    else if (proxy_->status >= 500 && proxy_->status != own_unhealthy)
-        result.add(state::error, "nginx answers " + std::to_string(proxy_->status) +
-                                     ": it does not reach the service, see its error log");
-    else if (proxy_->status >= 300 && proxy_->status != own_unhealthy)
-        result.add(state::warn, "nginx answers " + std::to_string(proxy_->status) + " for " + health_path +
-                                    ": its configuration does not lead to the service");
-    return result;
 }
 
 check observer::check_certificate()

@@ -91,9 +91,6 @@ private:
     std::vector<instance_observation> find_all();
     void watch_arbiter(instance_observation& one) const;
     void make_checks();
-    void add_served_checks();
-    health::check check_query() const;
-    health::check check_proxy() const;
     health::check check_certificate();
     void note_changes(const std::vector<health::check>& before);
 
