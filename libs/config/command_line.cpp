@@ -66,7 +66,7 @@ int print_configuration(const std::string& program, const configuration& config)
     for (const auto& setting : config.all) {
         std::string line = std::string(setting.row->name) + "=" + setting.shown();
         std::cout << line << std::string(line.size() < 56 ? 56 - line.size() : 1, ' ') << "# "
-                  << setting.source << (setting.row->unused.empty() ? "" : "; not in use yet") << '\n';
+                  << setting.source << '\n';
     }
     for (const auto& line : config.warnings)
         std::cerr << program << ": warning: " << line << '\n';
@@ -76,6 +76,30 @@ int print_configuration(const std::string& program, const configuration& config)
         for (const auto& line : config.missing)
             std::cerr << program << ": " << line << '\n';
     return config.problems.empty() && config.missing.empty() ? exit_code::ok : exit_code::configuration;
+}
+
+int print_environment(const std::string& program, const configuration& config)
+{
+    auto code = exit_code::ok;
+    const auto complain = [&](const std::string& line) {
+        std::cerr << program << ": " << line << '\n';
+        code = exit_code::configuration;
+    };
+    for (const auto& line : config.problems)
+        complain(line);
+    for (const auto& setting : config.all) {
+        const auto& row = *setting.row;
+        if (row.secret)
+            continue; // nobody who reads this needs them
+        if (row.required && setting.value.empty())
+            complain(std::string(row.name) +
+                     " is required and not set; allowed: " + std::string(row.allowed));
+        std::string quoted;
+        for (const char c : setting.value)
+            quoted += c == '\'' ? std::string("'\\''") : std::string(1, c);
+        std::cout << row.name << "='" << quoted << "'\n";
+    }
+    return code;
 }
 
 } // namespace cv

@@ -36,4 +36,8 @@ private:
 /// Prints settings with their sources, secrets hidden, and all that is wrong with them; the exit code.
 int print_configuration(const std::string& program, const configuration& config);
 
+/// Prints settings as NAME='value' lines for a shell to read, without the secret ones, and to standard error
+/// what is wrong with them; the exit code.
+int print_environment(const std::string& program, const configuration& config);
+
 } // namespace cv

@@ -138,16 +138,6 @@ std::string effective_setting::shown() const
     return row->secret && !value.empty() ? "(hidden)" : value;
 }
 
-std::vector<std::string> configuration::unused() const
-{
-    std::vector<std::string> lines;
-    for (const auto& setting : all)
-        if (!setting.is_default() && !setting.row->unused.empty())
-            lines.push_back(std::string(setting.row->name) +
-                            " is set but not in use yet: " + std::string(setting.row->unused));
-    return lines;
-}
-
 name_values process_environment()
 {
     name_values result;

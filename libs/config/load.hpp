@@ -30,9 +30,6 @@ struct configuration
     std::vector<std::string> problems;  ///< one line each, naming setting, value and what is allowed
     std::vector<std::string> warnings;  ///< unknown names
     std::vector<std::string> missing;   ///< one line for each required setting without a value
-
-    /// One line for each setting that was given but has no effect yet.
-    std::vector<std::string> unused() const;
 };
 
 /// The environment of this process.

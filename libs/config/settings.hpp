@@ -69,6 +69,7 @@ struct settings
     std::uint16_t https_port = 0;
     std::string tls_certificate;
     std::string tls_certificate_key;
+    std::string proxy_upstream;
     std::string proxy_url;
     std::string security_contact;
     bool site_indexing = false;
@@ -85,10 +86,9 @@ struct setting_row
     std::string_view allowed; ///< completes "allowed: …"
     /// Puts a value into the settings; false when it is not allowed.
     bool (*read)(settings& into, std::string_view value);
-    bool required = false;        ///< to serve
-    bool secret = false;          ///< never printed
-    bool empty_counts = false;    ///< an empty value is a value; elsewhere it reads as not set
-    std::string_view unused = {}; ///< why it has no effect yet; empty when it has
+    bool required = false;     ///< to serve
+    bool secret = false;       ///< never printed
+    bool empty_counts = false; ///< an empty value is a value; elsewhere it reads as not set
 };
 
 /// The table, in the order of docs/settings.md.

@@ -126,12 +126,11 @@ bool tls_path(settings& s, text v)
 constexpr text yes_no = "true or false";
 constexpr text any_path = "a path";
 constexpr text log_target = "- (the standard stream), off, or a path";
-constexpr text nginx_later = "the nginx configuration that reads it comes later";
 
 } // namespace
 
 // name, default in production, in development and testing, meaning, allowed, reader, {required, secret,
-// empty counts, why unused}
+// empty counts}
 const std::vector<setting_row>& setting_table()
 {
     static const std::vector<setting_row> table = {
@@ -206,38 +205,44 @@ const std::vector<setting_row>& setting_table()
          "The field by which a trusted proxy says that a request came by https.", "NAME: VALUE",
          [](settings& s, text v) { return put(s.secure_proxy_ssl_header, values::header(v)); }},
         {"SECURE_HSTS_SECONDS", "31536000", "31536000", "max-age of Strict-Transport-Security; 0: none.",
-         "seconds from 0 to 630720000", seconds<&settings::secure_hsts_seconds, 0, 630720000>, false, false,
-         false, nginx_later},
+         "seconds from 0 to 630720000", seconds<&settings::secure_hsts_seconds, 0, 630720000>},
         {"SECURE_HSTS_INCLUDE_SUBDOMAINS", "true", "true", "Adds includeSubDomains.", yes_no,
-         boolean<&settings::secure_hsts_include_subdomains>, false, false, false, nginx_later},
+         boolean<&settings::secure_hsts_include_subdomains>},
         {"SECURE_HSTS_PRELOAD", "false", "false", "Adds preload.", yes_no,
-         boolean<&settings::secure_hsts_preload>, false, false, false, nginx_later},
+         boolean<&settings::secure_hsts_preload>},
         {"SESSION_COOKIE_SECURE", "true", "true",
          "No cookie is set; one that ever passes nginx gets Secure, HttpOnly and SameSite.", yes_no,
-         boolean<&settings::session_cookie_secure>, false, false, false, nginx_later},
+         boolean<&settings::session_cookie_secure>},
         {"CSRF_COOKIE_SECURE", "true", "true", "As SESSION_COOKIE_SECURE.", yes_no,
-         boolean<&settings::csrf_cookie_secure>, false, false, false, nginx_later},
+         boolean<&settings::csrf_cookie_secure>},
         {"RATE_LIMIT", "100/m", "100/m",
          "Requests for each client address on /api/v1/cvs/, counted by nginx.",
-         "off or COUNT/UNIT with the unit s, m, h or d",
-         [](settings& s, text v) { return put(s.rate_limit, values::rate(v)); }, false, false, false,
-         nginx_later},
+         "off or COUNT/UNIT with the unit s, m, h or d, at least one a minute",
+         [](settings& s, text v) { return put(s.rate_limit, values::rate(v)); }},
         {"HTTP_PORT", "80", "8080", "nginx's port for http.", "a port from 1 to 65535",
-         port<&settings::http_port>, false, false, false, nginx_later},
+         port<&settings::http_port>},
         {"HTTPS_PORT", "443", "8443", "nginx's port for https.", "a port from 1 to 65535",
-         port<&settings::https_port>, false, false, false, nginx_later},
+         port<&settings::https_port>},
         {"TLS_CERTIFICATE", "", "",
          "The certificate chain, where nginx terminates TLS; the sidecar watches its end.",
          "an absolute path, or off where the platform terminates TLS", tls_path<&settings::tls_certificate>},
         {"TLS_CERTIFICATE_KEY", "", "", "Its private key.",
          "an absolute path, or off where the platform terminates TLS",
-         tls_path<&settings::tls_certificate_key>, false, false, false, nginx_later},
+         tls_path<&settings::tls_certificate_key>},
+        {"PROXY_UPSTREAM", "", "",
+         "Where nginx finds the service; empty: the unix sockets of BIND, else its addresses. One NAME:PORT "
+         "alone "
+         "is looked up again while nginx runs.",
+         "a comma list of unix:/path, ADDRESS:PORT or [IPV6]:PORT, or one NAME:PORT",
+         [](settings& s, text v) {
+             return put_text(s.proxy_upstream, v, v.empty() || values::is_upstream(v));
+         }},
         {"PROXY_URL", "", "", "Where the sidecar probes nginx; empty: nowhere.", "an http or https URL",
          read_proxy_url},
         {"SECURITY_CONTACT", "", "", "What security.txt names; empty: no security.txt.",
-         "a mailto:, https: or tel: URL", read_contact, false, false, false, nginx_later},
+         "a mailto:, https: or tel: URL", read_contact},
         {"SITE_INDEXING", "false", "false", "Whether search engines are invited.", yes_no,
-         boolean<&settings::site_indexing>, false, false, false, nginx_later},
+         boolean<&settings::site_indexing>},
         {"SIDECAR_BIND", "127.0.0.1:8001", "127.0.0.1:8001", "Where the health sidecar listens.",
          "a comma list of ADDRESS:PORT, [IPV6]:PORT or unix:/path",
          [](settings& s, text v) { return put(s.sidecar_bind, values::endpoints(v)); }},

@@ -101,7 +101,8 @@ std::optional<rate_limit> rate(std::string_view text)
     const auto unit = text.substr(slash + 1);
     for (const auto& [name, seconds] :
          {std::pair{"s", 1}, std::pair{"m", 60}, std::pair{"h", 3600}, std::pair{"d", 86400}})
-        if (count && unit == name)
+        if (count && unit == name &&
+            *count * 60 >= static_cast<std::uint64_t>(seconds)) // nginx counts no slower
             return rate_limit{static_cast<std::uint32_t>(*count), std::chrono::seconds(seconds)};
     return std::nullopt;
 }
@@ -127,6 +128,17 @@ bool is_secret_key(std::string_view text)
     return text.size() >= 50 && std::set<char>(text.begin(), text.end()).size() >= 5 && is_utf8(text) &&
            !has_control_character(text) && !holds("insecure") && !holds("example") && !holds("changeme") &&
            !holds("change-me") && text != development_secret_key;
+}
+
+bool is_upstream(std::string_view text)
+{
+    const auto places = endpoints(text);
+    if (places)
+        return std::all_of(places->begin(), places->end(), [](const endpoint& one) {
+            return one.is_unix() ? one.path.find_first_of(" ;{}\"'\\$") == std::string::npos : one.port != 0;
+        });
+    const auto colon = text.rfind(':');
+    return colon != text.npos && is_host(text.substr(0, colon)) && number(text.substr(colon + 1), 1, 65535);
 }
 
 bool is_path(std::string_view text)

@@ -71,8 +71,10 @@ int run(int argc, const char* const* argv)
                                     "those of CV_DATA_DIR");
     std::vector<std::string> files;
     check->add_option("FILE", files, "CV files to check");
-    const auto* config =
+    auto* config =
         app.add_subcommand("config", "Print the settings with their sources, secrets hidden, then exit");
+    bool for_shell = false;
+    config->add_flag("--env", for_shell, "As NAME='value' lines for a shell, without the secret ones");
     const auto* healthcheck = app.add_subcommand(
         "healthcheck",
         "Ask the running service on each address of BIND whether it is ready, then exit with 0 or 1");
@@ -82,7 +84,7 @@ int run(int argc, const char* const* argv)
 
     auto found = arguments.load();
     if (config->parsed())
-        return print_configuration("cv-query", found);
+        return for_shell ? print_environment("cv-query", found) : print_configuration("cv-query", found);
     const bool serves = app.get_subcommands().empty();
     // One line; `cv-query config` tells all that is wrong at once.
     const auto& problems = found.problems.empty() && serves ? found.missing : found.problems;

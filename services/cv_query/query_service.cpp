@@ -31,9 +31,8 @@ bool same(const configuration& a, const configuration& b)
 
 void tell(const configuration& found)
 {
-    for (const auto& lines : {found.warnings, found.unused()})
-        for (const auto& line : lines)
-            log::write(log::level::warning, "config", line);
+    for (const auto& line : found.warnings)
+        log::write(log::level::warning, "config", line);
 }
 
 bool is_at(const listening_socket& socket, const endpoint& where)
