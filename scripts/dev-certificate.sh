@@ -1,0 +1,36 @@
+#!/usr/bin/env bash
+# usage: scripts/dev-certificate.sh DIR
+#
+# Makes DIR/cert.pem and DIR/key.pem for localhost, its subdomains, 127.0.0.1 and ::1, and the authority that signs
+# them, DIR/ca.pem, unless they are there and good for another week. For development alone: the authority's key stays
+# in DIR. Says how a browser is told to trust it.
+set -euo pipefail
+script=$(readlink -f "$0")
+root=$(dirname "$(dirname "$script")")
+# shellcheck source=scripts/lib/usage.sh
+. "$root/scripts/lib/usage.sh"
+[[ $# == 1 && $1 != -* ]] || usage "$script" "${1:-nothing: DIR is missing}"
+dir=$1
+if [[ -s $dir/key.pem ]] && openssl x509 -in "$dir/cert.pem" -noout -checkend 604800 >/dev/null 2>&1 &&
+  openssl verify -CAfile "$dir/ca.pem" "$dir/cert.pem" >/dev/null 2>&1; then
+  exit
+fi
+umask 077
+mkdir -p "$dir"
+key=(-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -noenc)
+openssl req -x509 "${key[@]}" -keyout "$dir/ca-key.pem" -out "$dir/ca.pem" -days 397 \
+  -subj "/CN=cv-backend development on $(uname -n | cut -c1-30)" \
+  -addext 'basicConstraints=critical,CA:TRUE,pathlen:0' -addext 'keyUsage=critical,keyCertSign' 2>/dev/null
+openssl req "${key[@]}" -keyout "$dir/key.pem" -subj /CN=localhost 2>/dev/null |
+  openssl x509 -req -CA "$dir/ca.pem" -CAkey "$dir/ca-key.pem" -days 396 -out "$dir/cert.pem" -extfile <(
+    echo 'subjectAltName=DNS:localhost,DNS:*.localhost,DNS:testserver,IP:127.0.0.1,IP:::1'
+    echo 'basicConstraints=critical,CA:FALSE'
+    echo 'keyUsage=critical,digitalSignature'
+    echo 'extendedKeyUsage=serverAuth'
+  ) 2>/dev/null
+cat >&2 <<EOF
+A certificate for development was made in $dir. A browser warns of it until it trusts $dir/ca.pem:
+  Chromium:  certutil -d sql:\$HOME/.pki/nssdb -A -t C,, -n cv-backend -i $dir/ca.pem   (Debian: libnss3-tools)
+  Firefox:   Settings, Certificates, Authorities, Import
+  curl:      curl --cacert $dir/ca.pem https://localhost:8443/api/v1/cvs/
+EOF
