@@ -14,7 +14,7 @@ SETTINGS = (
     "KEEPALIVE ACCESS_LOG ERROR_LOG LOG_LEVEL LOG_FORMAT PROC_NAME FORWARDED_ALLOW_IPS SECURE_SSL_REDIRECT "
     "SECURE_PROXY_SSL_HEADER SECURE_HSTS_SECONDS SECURE_HSTS_INCLUDE_SUBDOMAINS SECURE_HSTS_PRELOAD "
     "SESSION_COOKIE_SECURE CSRF_COOKIE_SECURE RATE_LIMIT HTTP_PORT HTTPS_PORT TLS_CERTIFICATE TLS_CERTIFICATE_KEY "
-    "PROXY_URL SECURITY_CONTACT SITE_INDEXING SIDECAR_BIND").split()
+    "PROXY_UPSTREAM PROXY_URL SECURITY_CONTACT SITE_INDEXING SIDECAR_BIND").split()
 GOOD_KEY = "correct horse battery staple, and 50 letters at the least"
 PRODUCTION = {"CV_ENV": "production", "SECRET_KEY": GOOD_KEY, "ALLOWED_HOSTS": "cv.example.org"}
 # Name, a value that is not allowed, and what the line must say of the allowed ones.
@@ -44,7 +44,10 @@ BAD_SETTINGS = [
     ("SECURE_HSTS_SECONDS", "a year", "second|number"), ("SECURE_HSTS_INCLUDE_SUBDOMAINS", "2", "true|false"),
     ("SECURE_HSTS_PRELOAD", "si", "true|false"), ("SESSION_COOKIE_SECURE", "nah", "true|false"),
     ("CSRF_COOKIE_SECURE", "x", "true|false"), ("RATE_LIMIT", "fast", "off"), ("RATE_LIMIT", "100/fortnight", "off"),
-    ("RATE_LIMIT", "-1/m", "off"), ("HTTP_PORT", "70000", r"\d"), ("HTTPS_PORT", "https", r"\d"),
+    ("RATE_LIMIT", "-1/m", "off"), ("RATE_LIMIT", "59/h", "one a minute"),
+    ("RATE_LIMIT", "1439/d", "one a minute"), ("PROXY_UPSTREAM", "query", "unix.*NAME:PORT"),
+    ("PROXY_UPSTREAM", "unix:query.sock", "unix.*NAME:PORT"), ("PROXY_UPSTREAM", "query:80,other:80", "unix.*NAME:PORT"),
+    ("PROXY_UPSTREAM", "unix:/run/a;b", "unix.*NAME:PORT"), ("PROXY_UPSTREAM", "127.0.0.1:0", "unix.*NAME:PORT"), ("HTTP_PORT", "70000", r"\d"), ("HTTPS_PORT", "https", r"\d"),
     ("PROXY_URL", "ftp://127.0.0.1", "http"), ("SITE_INDEXING", "please", "true|false"),
     ("SIDECAR_BIND", "127.0.0.1:99999", "port|address|unix"),
 ]
@@ -236,6 +239,21 @@ def check_names(names):
     """Every setting is there; besides there may be the NAME_FILE of one."""
     known = {f"{name}_FILE" for name in SETTINGS}
     assert set(names) - known == set(SETTINGS)
+
+
+def test_config_for_a_shell(tmp_path):
+    """A shell that reads it has every value as it is, but for the secret ones; what is missing is told."""
+    shell = ["bash", "-c", 'eval "$1" && printf "%s\\n" "$PROC_NAME" "$ALLOWED_HOSTS" "$TLS_CERTIFICATE"', "-"]
+    odd = "/tls/it's $HOME `id` \"x\".pem"
+    settings = {**PRODUCTION, "PROC_NAME": "x.y", "TLS_CERTIFICATE": odd}
+    finished = run_program(tmp_path, "config", "--env", settings=settings)
+    assert finished.returncode == 0 and GOOD_KEY not in finished.stdout and "SECRET_KEY" not in finished.stdout
+    read = subprocess.run([*shell, finished.stdout], capture_output=True, text=True, check=True)
+    assert read.stdout == f"x.y\ncv.example.org\n{odd}\n"
+    without_key = run_program(tmp_path, "config", "--env", settings={**PRODUCTION, "SECRET_KEY": None})
+    assert without_key.returncode == 0, "nginx needs none"
+    finished = run_program(tmp_path, "config", "--env", settings={**PRODUCTION, "ALLOWED_HOSTS": None})
+    assert finished.returncode == 78 and "ALLOWED_HOSTS is required" in finished.stderr
 
 
 def test_documents_name_every_setting():
