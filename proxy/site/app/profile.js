@@ -1,0 +1,86 @@
+// The head of a CV: picture, name, occupations, how to reach the person, and the summary.
+
+import { bdi, h, joined, link, shortUrl } from './dom.js';
+import { section, telephone } from './sections.js';
+import { anything, details, Fields, isEmpty, isObject, scalar, time } from './values.js';
+
+const term = (name, ...value) => h('div', null, h('dt', null, name), h('dd', null, ...value));
+
+function phone(f, speaker) {
+  const value = f.take('phone');
+  if (value === null) return null;
+  if (typeof value === 'string') return term(speaker.field('phone'), telephone(value));
+  if (!isObject(value)) return term(speaker.field('phone'), anything(value, speaker));
+  const p = new Fields(value);
+  const parts = [p.text('countryCode'), p.text('number')].filter((part) => part !== null);
+  const shown = p.text('formatted') ?? parts.join(' ');
+  return term(speaker.field('phone'), shown && telephone(shown, parts.length === 2 ? parts.join('') : shown),
+    details(p.rest(), speaker));
+}
+
+/** Places as an address is written: street, postcode and town, region, country; nothing twice in a row. */
+function places(f, speaker) {
+  return f.objects('location').map((place) => {
+    const p = new Fields(place);
+    const street = p.text('address');
+    const town = [p.text('postalCode'), p.text('city')].filter(Boolean);
+    const region = p.text('region');
+    const lines = [street, town.length ? speaker.digits(town.join(' ')) : null,
+      region !== null && !town.includes(region) ? region : null, p.text('country')];
+    return term(speaker.field('location'), joined(lines.map((part) => part && bdi(part)), speaker.lang === 'fa' ? '، ' : ', '),
+      details(p.rest(), speaker));
+  });
+}
+
+/** The API's picture; away when there is none. */
+function picture(person, f, name, speaker) {
+  const pictures = f.objects('Pictures');
+  const kind = typeof pictures[0]?.type_of === 'string' ? pictures[0].type_of : speaker.say('picture');
+  // Its address is of another host: what the page shows is the API's copy.
+  if (pictures[0]) pictures[0] = Object.fromEntries(Object.entries(pictures[0]).filter(([key]) => !['type_of', 'URL'].includes(key)));
+  const image = h('img', { class: 'portrait', src: `/api/v1/cvs/${encodeURIComponent(person)}/picture/`, width: 132, height: 132,
+    alt: `${kind}: ${name}`, error: () => image.remove() });
+  return { image, more: pictures.filter((entry) => !isEmpty(entry)) };
+}
+
+function profiles(list, speaker) {
+  if (!Array.isArray(list)) return isEmpty(list) ? null : term(speaker.section('profiles'), anything(list, speaker));
+  return list.map((entry, index) => {
+    if (isEmpty(entry)) return null;
+    if (!isObject(entry)) return term(speaker.section('profiles'), anything(entry, speaker));
+    const f = new Fields(entry);
+    const [network, user, url] = [f.text('network'), f.text('username'), f.text('url')];
+    const shown = user ?? (url && shortUrl(url));
+    const item = term(bdi(network ?? speaker.section('profiles')), shown && (url ? link(url, bdi(shown, 'ltr')) : bdi(shown, 'ltr')),
+      details(f.rest(), speaker));
+    item.setAttribute('data-at', `/profiles/${index}`);
+    return item;
+  });
+}
+
+export function nameOf(cv) {
+  return { first: cv.basics[0].fname, last: cv.basics[0].lname };
+}
+
+/** The head of the CV and, below it, what basics holds beyond it. */
+export function profile(cv, person, speaker) {
+  const [first, ...others] = cv.basics;
+  const f = new Fields(first);
+  const name = `${f.take('fname')} ${f.take('lname')}`;
+  const { image, more } = picture(person, f, name, speaker);
+  const labels = f.texts('label').filter(Boolean);
+  const mail = f.text('email');
+  const born = f.text('birthDate');
+  const summary = f.text('summary');
+  const contact = [mail && term(speaker.field('email'), scalar(mail, speaker)), phone(f, speaker), places(f, speaker),
+    born && term(speaker.field('birthDate'), time(born, speaker)), profiles(cv.profiles, speaker)].flat().filter(Boolean);
+  const rest = joined([details(f.rest(), speaker), more.length ? anything(more, speaker) : null], ' ');
+  return [
+    h('header', { class: 'head', 'data-at': '/basics/0' },
+      image, h('div', { class: 'who' }, h('h1', { dir: 'auto' }, name),
+        labels.length ? h('ul', { class: 'labels' }, labels.map((label) => h('li', null, bdi(label)))) : null),
+      contact.length ? h('dl', { class: 'contact', 'aria-label': speaker.say('contact') }, contact) : null,
+      summary && h('p', { class: 'summary', dir: 'auto' }, summary), rest),
+    others.some((entry) => !isEmpty(entry)) ? section('basics', speaker.say('basics'), anything(others, speaker)) : null,
+  ];
+}

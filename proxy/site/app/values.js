@@ -1,0 +1,92 @@
+// Any value of a CV, set sensibly whatever it is: files are free to hold fields that no one has foreseen.
+
+import { bdi, h, link, safeUrl, shortUrl } from './dom.js';
+
+export const isObject = (value) => typeof value === 'object' && value !== null && !Array.isArray(value);
+
+export function isEmpty(value) {
+  if (value === null || value === undefined || value === '') return true;
+  return typeof value === 'object' && Object.values(value).every(isEmpty);
+}
+
+/** An entry's fields, taken one by one; rest() is what nobody has taken, so that nothing is lost. */
+export class Fields {
+  constructor(entry) {
+    this.left = new Map(Object.entries(entry).filter(([key, value]) => !isEmpty(value) && !isTag(key, value)));
+  }
+
+  /** The value as it is, or null. */
+  take(key) {
+    const value = this.left.get(key) ?? null;
+    this.left.delete(key);
+    return value;
+  }
+
+  /** The value when it is text, or null; anything else stays for rest(). */
+  text(key) {
+    return typeof this.left.get(key) === 'string' ? this.take(key) : null;
+  }
+
+  /** The texts of a text or a list of texts; anything else stays for rest(). */
+  texts(key) {
+    const value = this.left.get(key);
+    const list = Array.isArray(value) ? value : [value];
+    return list.every((item) => typeof item === 'string') ? [this.take(key)].flat() : [];
+  }
+
+  /** The objects of an object or a list of them; anything else stays for rest(). */
+  objects(key) {
+    const value = this.left.get(key);
+    const list = Array.isArray(value) ? value : [value];
+    return list.every(isObject) ? [this.take(key)].flat() : [];
+  }
+
+  rest() {
+    const rest = Object.fromEntries(this.left);
+    this.left.clear();
+    return rest;
+  }
+}
+
+/** type_key says for whom an item is: it is what the focus is chosen by, not shown. */
+export const isTag = (key, value) => key === 'type_key' && Array.isArray(value);
+
+const MAIL = /^[^\s@]+@[^\s@]+\.[^\s@]+$/;
+
+/** A date in words, for machines as it was written. */
+export function time(text, speaker, month) {
+  const words = speaker.date(text, month);
+  return words ? h('time', { datetime: text }, words) : bdi(text);
+}
+
+/** A text, number or truth value within a line. */
+export function scalar(value, speaker) {
+  if (typeof value === 'boolean') return document.createTextNode(speaker.say(value ? 'yes' : 'no'));
+  const text = String(value);
+  if (speaker.date(text) && text.length > 4) return time(text, speaker);
+  if (MAIL.test(text)) return link(`mailto:${text}`, bdi(text, 'ltr'));
+  if (safeUrl(text)) return link(text, bdi(shortUrl(text), 'ltr'));
+  if (/^[+\d][\d\s().+-]*$/.test(text)) return bdi(text.length < 12 && /^\d+(\.\d+)?$/.test(text) ? speaker.digits(text) : text, 'ltr');
+  return bdi(text);
+}
+
+const plain = (value) => !(typeof value === 'object' && value !== null);
+
+/** Any value: scalars in line, lists of scalars as a run, everything else as nested lists. */
+export function anything(value, speaker) {
+  if (plain(value)) return scalar(value, speaker);
+  if (Array.isArray(value) && value.every(plain))
+    return h('ul', { class: 'run' }, value.filter((item) => !isEmpty(item)).map((item) => h('li', null, scalar(item, speaker))));
+  if (Array.isArray(value))
+    return h('ul', { class: 'stack' }, value.filter((item) => !isEmpty(item)).map((item) => h('li', null, anything(item, speaker))));
+  return details(value, speaker);
+}
+
+/** An object's fields as a list of terms. */
+export function details(object, speaker, name = speaker.field) {
+  const fields = Object.entries(object).filter(([key, value]) => !isEmpty(value) && !isTag(key, value));
+  if (!fields.length) return null;
+  return h('dl', { class: 'details' }, fields.map(([key, value]) =>
+    h('div', plain(value) ? null : { class: 'wide' }, h('dt', { dir: 'auto' }, name(key)),
+      h('dd', null, anything(value, speaker)))));
+}
