@@ -155,7 +155,9 @@ fi
 ORIGINS='' VARY_ORIGIN=
 IFS=, read -ra origins <<<"${CORS_ALLOWED_ORIGINS//[[:space:]]/}"
 for origin in "${origins[@]}"; do
-  [[ -z $origin ]] || ORIGINS+="    \"api|$origin\" $origin;"$'\n'"    \"media|$origin\" $origin;"$'\n' VARY_ORIGIN=', Origin'
+  [[ -n $origin ]] || continue
+  # A pattern, because nginx compares plain names without regard to case.
+  ORIGINS+="    \"~^(?:api|media)\\|$(sed 's/[].[]/\\&/g' <<<"$origin")\$\" \$http_origin;"$'\n' VARY_ORIGIN=', Origin'
 done
 
 # --- the rate limit

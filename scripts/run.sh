@@ -1,9 +1,11 @@
 #!/usr/bin/env bash
 # usage: scripts/run.sh
 #
-# Sets up and runs everything on a Debian 12 machine: installs what is missing, builds, loads data/, serves on
-# http://127.0.0.1:8000 and tells how it is on http://127.0.0.1:8001, in development settings, until Ctrl-C. Safe to
-# run again. Settings in the environment (BIND, SIDECAR_BIND, CV_DATA_DIR, …) override those of development.
+# Sets up and runs everything on a Debian 12 machine: installs what is missing, builds, loads data/, and serves in
+# development settings until Ctrl-C: the web page and the API through nginx on https://localhost:8443 (with a
+# certificate of its own making), the service itself on http://127.0.0.1:8000, how it is on http://127.0.0.1:8001.
+# Safe to run again. Settings in the environment (BIND, HTTPS_PORT, SIDECAR_BIND, CV_DATA_DIR, …) override those of
+# development.
 set -euo pipefail
 script=$(readlink -f "$0")
 cd "$(dirname "$script")/.."
@@ -12,12 +14,30 @@ cd "$(dirname "$script")/.."
 # shellcheck source=scripts/lib/packages.sh
 . scripts/lib/packages.sh
 [[ $# == 0 ]] || usage "$script" "$1"
-need_packages "${build_packages[@]}"
+need_packages "${build_packages[@]}" "${site_packages[@]}" "${proxy_packages[@]}"
 echo "building (the first time takes about a minute)" >&2
 cmake --preset release -DBUILD_TESTING=OFF >/dev/null
 cmake --build --preset release >&2
+scripts/collectstatic.sh >&2
+
 export CV_ENV=${CV_ENV:-development}
+export CV_RUN_DIR=${CV_RUN_DIR:-$PWD/build/run}
+mkdir -p "$CV_RUN_DIR"
+socket=unix:$(realpath "$CV_RUN_DIR")/query.sock # where nginx asks
 first=${BIND:-127.0.0.1:${PORT:-8000}}
+export BIND=$first,$socket PROXY_UPSTREAM=${PROXY_UPSTREAM:-$socket}
+export HTTP_PORT=${HTTP_PORT:-8080} HTTPS_PORT=${HTTPS_PORT:-8443}
+if [[ -z ${TLS_CERTIFICATE:-} ]]; then
+  scripts/dev-certificate.sh build/tls
+  export TLS_CERTIFICATE=$PWD/build/tls/cert.pem TLS_CERTIFICATE_KEY=$PWD/build/tls/key.pem
+fi
+page=https://localhost:$HTTPS_PORT
+probe=https://127.0.0.1:$HTTPS_PORT
+if [[ $TLS_CERTIFICATE == off ]]; then
+  page=http://localhost:$HTTP_PORT probe=http://127.0.0.1:$HTTP_PORT
+fi
+export PROXY_URL=${PROXY_URL:-$probe}
+scripts/render-proxy.sh --out build/proxy --logs build/proxy/logs
 first=${first%%,*}
 case $first in
   *:0) ask=curl base=http://127.0.0.1:PORT ;; # which one, its ready line says
@@ -25,27 +45,36 @@ case $first in
   :* | 0.0.0.0:* | '[::]':*) ask=curl base=http://127.0.0.1:${first##*:} ;;
   *) ask=curl base=http://$first ;;
 esac
-cat >&2 <<EOF
-
-Try:  $ask $base/api/v1/cvs/
-      $ask '$base/api/v1/cvs/ramin/skills/?lang=de&focus=Programming'
-How it is:  http://${SIDECAR_BIND:-127.0.0.1:8001}/
-End it with Ctrl-C.
-
-EOF
-# Both end together: with Ctrl-C, or when one of them does. In sessions of their own, so that a terminal's Ctrl-C
+# All end together: with Ctrl-C, or when one of them does. In sessions of their own, so that a terminal's Ctrl-C
 # reaches them once, from here.
 asked=
 trap 'asked=1' INT TERM HUP
 setsid build/release/bin/cv-query &
-query=$!
+pids=($!)
 setsid build/release/bin/cv-health &
-health=$!
+pids+=($!)
+PATH=$PATH:/usr/sbin setsid nginx -c "$PWD/build/proxy/nginx.conf" -e stderr -g 'daemon off;' &
+pids+=($!)
+running() { local pid; for pid in "${pids[@]}"; do kill -0 "$pid" 2>/dev/null || return; done; }
+until [[ -n $asked ]] || ! running || curl -ksf -o /dev/null "$page/api/v1/health/"; do sleep 0.1; done
+[[ -n $asked ]] || ! running || cat <<EOF
+
+nginx ready on $page
+
+The page:     $page/
+The API:      curl ${TLS_CERTIFICATE:+--cacert build/tls/ca.pem }$page/api/v1/cvs/
+              $ask '$base/api/v1/cvs/ramin/skills/?lang=de&focus=Programming'
+Its reference: $page/docs/
+How it is:    http://${SIDECAR_BIND:-127.0.0.1:8001}/
+nginx's logs: build/proxy/logs
+End it with Ctrl-C.
+
+EOF
 code=0
-[[ -n $asked ]] || wait -n "$query" "$health" || code=$?
-kill "$query" "$health" 2>/dev/null || true
+[[ -n $asked ]] || wait -n "${pids[@]}" || code=$?
+kill "${pids[@]}" 2>/dev/null || true
 [[ -z $asked ]] || code=0
-for pid in "$query" "$health"; do
+for pid in "${pids[@]}"; do
   until wait "$pid" || { (($? < 128)) || ! kill -0 "$pid" 2>/dev/null; }; do :; done # a signal ends a wait as well
 done
 exit "$code"

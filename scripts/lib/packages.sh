@@ -8,8 +8,8 @@ build_packages=(g++ cmake ninja-build pkg-config ccache libboost1.81-dev libboos
 test_packages=(catch2 python3 python3-pytest python3-brotli python3-jsonschema python3-yaml python3-prometheus-client
   nginx prometheus libfaketime openssl)
 site_packages=(esbuild python3 python3-fonttools python3-brotli fonts-inter fonts-noto-core)
-pdf_packages=(chromium poppler-utils nginx libnginx-mod-http-brotli-static libnginx-mod-http-headers-more-filter
-  openssl python3)
+proxy_packages=(nginx libnginx-mod-http-brotli-static libnginx-mod-http-headers-more-filter gettext-base openssl)
+pdf_packages=(chromium poppler-utils)
 lint_packages=(clang-format-19 clang-tidy-19 clang-19 shellcheck yamllint cppcheck git)
 fuzz_packages=(libclang-rt-19-dev)
 

@@ -4,6 +4,7 @@ from contextlib import ExitStack
 
 import pytest
 
+from edge import edge_and_service, run_script
 from samples import SMALL
 from service import ORIGINS, PROGRAM, running, sample_data, wait_until, write_cvs
 from workers import PDF, complete
@@ -66,3 +67,23 @@ def start_workers(tmp_path):
             wait_until(lambda: complete(service, workers))
             return service
         yield starter
+
+
+@pytest.fixture(scope="session")
+def site(tmp_path_factory):
+    """The collected static files."""
+    folder = tmp_path_factory.mktemp("static") / "site"
+    run_script("collectstatic.sh", "--out", folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def stack(tmp_path_factory, site):
+    """nginx and the service behind it, with the sample data and no rate limit, for tests that change nothing."""
+    folder = tmp_path_factory.mktemp("stack")
+    sample_data(folder)
+    settings = {"CORS_ALLOWED_ORIGINS": ",".join(ORIGINS), "RATE_LIMIT": "off",
+                "SECURITY_CONTACT": "mailto:security@example.org"}
+    with edge_and_service(folder, site, settings) as (edge, service):
+        edge.service = service
+        yield edge

@@ -1,0 +1,170 @@
+"""nginx as it is shipped, before a service: rendered by scripts/render-proxy.sh, with a certificate for development."""
+import http.client
+import os
+import shutil
+import signal
+import socket
+import ssl
+import subprocess
+import time
+from contextlib import contextmanager, suppress
+
+from service import PROGRAM, ROOT, environment, make_folders, running, wait_until
+from wire import Answer, read_to_end, send_pieces
+
+NGINX = shutil.which("nginx", path=os.environ["PATH"] + ":/usr/sbin:/usr/local/sbin")
+HOST = "localhost"
+
+
+def free_port():
+    """A port that nobody listens on now."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        return taken.getsockname()[1]
+
+
+def run_script(name, *arguments, settings=None, code=0):
+    """Runs a script of the repository with these settings alone."""
+    env = {"PATH": os.environ["PATH"], "CV_BIN_DIR": str(PROGRAM.parent), **(settings or {})}
+    finished = subprocess.run([ROOT / "scripts" / name, *map(str, arguments)], env=env, capture_output=True, text=True,
+                              stdin=subprocess.DEVNULL, timeout=60, check=False)
+    assert finished.returncode == code, finished
+    return finished
+
+
+class Edge:
+    """A running nginx: its ports, files and logs."""
+
+    def __init__(self, folder, site, settings):
+        self.folder = folder / "edge"
+        self.folder.mkdir(exist_ok=True)
+        self.site = site
+        self.http, self.https = free_port(), free_port()
+        run_script("dev-certificate.sh", self.folder / "tls")
+        self.authority = self.folder / "tls/ca.pem"
+        self.settings = {
+            **environment(folder, None), "BIND": f"unix:{folder}/query.sock", "HTTP_PORT": str(self.http),
+            "HTTPS_PORT": str(self.https), "TLS_CERTIFICATE": f"{self.folder}/tls/cert.pem",
+            "TLS_CERTIFICATE_KEY": f"{self.folder}/tls/key.pem", **settings}
+        self.settings = {name: value for name, value in self.settings.items() if value is not None}
+        self.plain = self.settings["TLS_CERTIFICATE"] == "off"
+        self.render()
+        self.process = subprocess.Popen([NGINX, "-c", self.folder / "conf/nginx.conf", "-e", "stderr", "-g", "daemon off;"],
+                                        stdin=subprocess.DEVNULL, stderr=open(self.folder / "stderr.txt", "wb"))
+        port = self.http if self.plain else self.https
+        wait_until(lambda: self.process.poll() is not None or self.listens(port))
+        assert self.process.poll() is None, (self.folder / "stderr.txt").read_text()
+
+    @staticmethod
+    def listens(port):
+        """Whether connections are taken there."""
+        with socket.socket() as link:
+            return link.connect_ex(("127.0.0.1", port)) == 0
+
+    def render(self, **settings):
+        """Writes the configuration anew, with other settings if need be."""
+        self.settings.update(settings)
+        return run_script("render-proxy.sh", "--out", self.folder / "conf", "--work", self.folder / "work", "--site", self.site,
+                          "--logs", self.folder / "logs", settings=self.settings)
+
+    def workers(self):
+        """The pids of nginx's processes that serve."""
+        path = f"/proc/{self.process.pid}/task/{self.process.pid}/children"
+        with open(path, encoding="ascii") as listed:
+            return set(listed.read().split())
+
+    def reload(self):
+        """Has nginx read its configuration; returns once the processes of before are on their way out."""
+        before = self.workers()
+        self.process.send_signal(signal.SIGHUP)
+        wait_until(lambda: self.workers() - before)
+
+    def tls(self, name=HOST, **options):
+        """A TLS connection as a client makes it; `name` of None names nobody in the handshake."""
+        context = ssl.create_default_context(cafile=self.authority)
+        context.check_hostname = False
+        for key, value in options.items():
+            value(context) if callable(value) else setattr(context, key, value)
+        link = socket.create_connection(("127.0.0.1", self.https), timeout=10)
+        try:
+            return context.wrap_socket(link, server_hostname=name)
+        except BaseException:
+            link.close()
+            raise
+
+    def connection(self):
+        """A connection on which requests follow one another."""
+        context = ssl.create_default_context(cafile=self.authority)
+        if self.plain:
+            return http.client.HTTPConnection(HOST, self.http, timeout=10)
+        return http.client.HTTPSConnection(HOST, self.https, timeout=10, context=context)
+
+    def ask(self, target="/api/v1/", method="GET", headers=None, host=HOST, over=None, **named):
+        """One answer, on a connection of its own or `over` one that is open. Names in `named` are headers too."""
+        link = over or self.connection()
+        given = {"Host": host, "Accept-Encoding": "identity", **(headers or {})}
+        given.update({name.replace("_", "-"): value for name, value in named.items()})
+        try:
+            link.putrequest(method, target, skip_host=True, skip_accept_encoding=True)
+            for name, value in given.items():
+                link.putheader(name, value)
+            link.endheaders()
+            response = link.getresponse()
+            return Answer(response.status, response.getheaders(), response.read())
+        finally:
+            if not over:
+                link.close()
+
+    def talk(self, data, tls=True, half_close=False):
+        """Sends bytes as they are and reads until nginx closes."""
+        link = self.tls() if tls and not self.plain else socket.create_connection(("127.0.0.1", self.http), timeout=10)
+        with link:
+            with suppress(ssl.SSLError): # it has hung up already
+                send_pieces(link, [data], half_close)
+            return read_to_end(link, 15, allow_reset=True)
+
+    def curl(self, *arguments):
+        """What curl prints."""
+        finished = subprocess.run(["curl", "-sS", "--cacert", self.authority, "--max-time", "20", *map(str, arguments)],
+                                  capture_output=True, text=True, check=False, timeout=30)
+        assert finished.returncode == 0, finished
+        return finished.stdout
+
+    @property
+    def url(self):
+        """Where clients ask."""
+        return f"http://{HOST}:{self.http}" if self.plain else f"https://{HOST}:{self.https}"
+
+    def log(self):
+        """The access log up to now."""
+        path = self.folder / "logs/access.log"
+        return path.read_text("utf-8") if path.exists() else ""
+
+    def stop(self):
+        """Ends it."""
+        self.process.terminate()
+        self.process.wait(10)
+
+
+@contextmanager
+def edge_before(folder, site, settings=None):
+    """nginx before whatever listens on `folder/query.sock`."""
+    make_folders(folder)
+    started = Edge(folder, site, settings or {})
+    try:
+        yield started
+    finally:
+        started.stop()
+
+
+@contextmanager
+def edge_and_service(folder, site, settings=None, own=None):
+    """nginx and a service behind it over `folder/data`; `own` are settings of nginx alone."""
+    with running(folder, {"BIND": f"unix:{folder}/query.sock", **(settings or {})}) as service:
+        with edge_before(folder, site, {**(settings or {}), **(own or {})}) as edge:
+            yield edge, service
+
+
+def fresh_second():
+    """Waits for a second of the clock to begin, by which nginx counts a stored answer's age."""
+    now = time.time()
+    wait_until(lambda: int(time.time()) > int(now))
