@@ -1,25 +1,19 @@
 """nginx as it is shipped, before a service: rendered by scripts/render-proxy.sh, with a certificate for development."""
 import http.client
 import os
-import shutil
 import signal
 import socket
 import ssl
 import subprocess
+import threading
 import time
 from contextlib import contextmanager, suppress
 
+from load import NGINX, answers, free_port
 from service import PROGRAM, ROOT, environment, make_folders, running, wait_until
 from wire import Answer, read_to_end, send_pieces
 
-NGINX = shutil.which("nginx", path=os.environ["PATH"] + ":/usr/sbin:/usr/local/sbin")
 HOST = "localhost"
-
-
-def free_port():
-    """A port that nobody listens on now."""
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        return taken.getsockname()[1]
 
 
 def run_script(name, *arguments, settings=None, code=0):
@@ -51,14 +45,8 @@ class Edge:
         self.process = subprocess.Popen([NGINX, "-c", self.folder / "conf/nginx.conf", "-e", "stderr", "-g", "daemon off;"],
                                         stdin=subprocess.DEVNULL, stderr=open(self.folder / "stderr.txt", "wb"))
         port = self.http if self.plain else self.https
-        wait_until(lambda: self.process.poll() is not None or self.listens(port))
+        wait_until(lambda: self.process.poll() is not None or answers(("127.0.0.1", port)))
         assert self.process.poll() is None, (self.folder / "stderr.txt").read_text()
-
-    @staticmethod
-    def listens(port):
-        """Whether connections are taken there."""
-        with socket.socket() as link:
-            return link.connect_ex(("127.0.0.1", port)) == 0
 
     def render(self, **settings):
         """Writes the configuration anew, with other settings if need be."""
@@ -168,3 +156,38 @@ def fresh_second():
     """Waits for a second of the clock to begin, by which nginx counts a stored answer's age."""
     now = time.time()
     wait_until(lambda: int(time.time()) > int(now))
+
+
+class Traffic:
+    """Asks in a few threads until told to stop; what a question gives is right, false or an exception is lost."""
+
+    def __init__(self, question, clients):
+        self.question, self.ended = question, threading.Event()
+        self.count, self.lost, self.lock = 0, [], threading.Lock()
+        self.threads = [threading.Thread(target=self.run, daemon=True) for _ in range(clients)]
+
+    def run(self):
+        """One client."""
+        while not self.ended.is_set():
+            try:
+                fault = None if self.question() else "not as expected"
+            except (OSError, http.client.HTTPException) as error:
+                fault = repr(error)
+            with self.lock:
+                self.count += 1
+                if fault:
+                    self.lost.append(fault)
+
+
+@contextmanager
+def traffic(question, clients=3):
+    """A load for the length of a block."""
+    started = Traffic(question, clients)
+    for thread in started.threads:
+        thread.start()
+    try:
+        yield started
+    finally:
+        started.ended.set()
+        for thread in started.threads:
+            thread.join(30)
