@@ -32,5 +32,4 @@ cat >&2 <<EOF
 A certificate for development was made in $dir. A browser warns of it until it trusts $dir/ca.pem:
   Chromium:  certutil -d sql:\$HOME/.pki/nssdb -A -t C,, -n cv-backend -i $dir/ca.pem   (Debian: libnss3-tools)
   Firefox:   Settings, Certificates, Authorities, Import
-  curl:      curl --cacert $dir/ca.pem https://localhost:8443/api/v1/cvs/
 EOF

@@ -18,21 +18,30 @@ case ${1:-} in
   *) usage "$script" "$1" ;;
 esac
 
+# free_port: one that nobody listens on.
+free_port() {
+  local port
+  while port=$((20000 + RANDOM % 10000)); (: </dev/tcp/127.0.0.1/"$port") 2>/dev/null; do :; done
+  echo "$port"
+}
+
 # try_run: README's first command on this machine, before anything else is installed: it is ready, answers, ends.
 try_run() {
-  local said pid url health
+  local said pid url health page
   said=$(mktemp)
   echo "== scripts/run.sh" >&2
-  BIND=127.0.0.1:0 SIDECAR_BIND=127.0.0.1:0 scripts/run.sh >"$said" 2>&1 &
+  BIND=127.0.0.1:0 SIDECAR_BIND=127.0.0.1:0 HTTP_PORT=$(free_port) HTTPS_PORT=$(free_port) scripts/run.sh >"$said" 2>&1 &
   pid=$!
   # shellcheck disable=SC2064 # the values of now
   trap "kill $pid 2>/dev/null; rm -f $said" EXIT
   until url=$(sed -n 's/^cv-query ready on //p' "$said") && [[ -n $url ]] &&
-    health=$(sed -n 's/^cv-health ready on //p' "$said") && [[ -n $health ]] && curl -fs "$health/readyz" >/dev/null; do
+    health=$(sed -n 's/^cv-health ready on //p' "$said") && [[ -n $health ]] &&
+    page=$(sed -n 's/^nginx ready on //p' "$said") && [[ -n $page ]] && curl -fs "$health/readyz" >/dev/null; do
     kill -0 "$pid" 2>/dev/null || { cat "$said" >&2; return 1; }
     sleep 0.2
   done
   curl -fsS "$url/api/v1/cvs/" | grep '"ramin"' || { kill "$pid"; cat "$said" >&2; return 1; }
+  curl -fsS --cacert build/tls/ca.pem "$page/" | grep -q '<title>' || { kill "$pid"; cat "$said" >&2; return 1; }
   kill "$pid"
   wait "$pid" || { cat "$said" >&2; return 1; }
   rm "$said"
@@ -40,7 +49,7 @@ try_run() {
 }
 
 [[ -n $quick ]] || try_run
-need_packages "${build_packages[@]}" "${test_packages[@]}"
+need_packages "${build_packages[@]}" "${site_packages[@]}" "${proxy_packages[@]}" "${test_packages[@]}"
 [[ -n $quick ]] || need_packages "${lint_packages[@]}" "${fuzz_packages[@]}"
 
 # suite PRESET: builds it and runs its tests.
