@@ -157,7 +157,8 @@ IFS=, read -ra origins <<<"${CORS_ALLOWED_ORIGINS//[[:space:]]/}"
 for origin in "${origins[@]}"; do
   [[ -n $origin ]] || continue
   # A pattern, because nginx compares plain names without regard to case.
-  ORIGINS+="    \"~^(?:api|media)\\|$(sed 's/[].[]/\\&/g' <<<"$origin")\$\" \$http_origin;"$'\n' VARY_ORIGIN=', Origin'
+  escaped=${origin//./\\.} escaped=${escaped//[/\\[} escaped=${escaped//]/\\]}
+  ORIGINS+="    \"~^(?:api|media)\\|$escaped\$\" \$http_origin;"$'\n' VARY_ORIGIN=', Origin'
 done
 
 # --- the rate limit

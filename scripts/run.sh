@@ -51,13 +51,14 @@ asked=
 trap 'asked=1' INT TERM HUP
 setsid build/release/bin/cv-query &
 pids=($!)
-setsid build/release/bin/cv-health &
-pids+=($!)
 PATH=$PATH:/usr/sbin setsid nginx -c "$PWD/build/proxy/nginx.conf" -e stderr -g 'daemon off;' &
 pids+=($!)
 running() { local pid; for pid in "${pids[@]}"; do kill -0 "$pid" 2>/dev/null || return; done; }
 until [[ -n $asked ]] || ! running || curl -ksf -o /dev/null "$page/api/v1/health/"; do sleep 0.1; done
-[[ -n $asked ]] || ! running || cat <<EOF
+if [[ -z $asked ]] && running; then # so that the sidecar finds all as it is to be
+  setsid build/release/bin/cv-health &
+  pids+=($!)
+  cat <<EOF
 
 nginx ready on $page
 
@@ -70,6 +71,7 @@ nginx's logs: build/proxy/logs
 End it with Ctrl-C.
 
 EOF
+fi
 code=0
 [[ -n $asked ]] || wait -n "${pids[@]}" || code=$?
 kill "${pids[@]}" 2>/dev/null || true
