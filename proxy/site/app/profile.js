@@ -2,9 +2,7 @@
 
 import { bdi, h, joined, link, shortUrl } from './dom.js';
 import { section, telephone } from './sections.js';
-import { anything, details, Fields, isEmpty, isObject, scalar, time } from './values.js';
-
-const term = (name, ...value) => h('div', null, h('dt', null, name), h('dd', null, ...value));
+import { anything, details, Fields, isEmpty, isObject, scalar, term, time } from './values.js';
 
 function phone(f, speaker) {
   const value = f.take('phone');
@@ -50,8 +48,9 @@ function profiles(list, speaker) {
     if (!isObject(entry)) return term(speaker.section('profiles'), anything(entry, speaker));
     const f = new Fields(entry);
     const [network, user, url] = [f.text('network'), f.text('username'), f.text('url')];
-    const shown = user ?? (url && shortUrl(url));
-    const item = term(bdi(network ?? speaker.section('profiles')), shown && (url ? link(url, bdi(shown, 'ltr')) : bdi(shown, 'ltr')),
+    // The address says the name as well, mostly, and can be typed from paper.
+    const shown = url && joined([user !== null && !url.includes(user) ? user : null, shortUrl(url)], ' · ').join('');
+    const item = term(network ?? speaker.section('profiles'), url ? link(url, bdi(shown, 'ltr')) : user && bdi(user, 'ltr'),
       details(f.rest(), speaker));
     item.setAttribute('data-at', `/profiles/${index}`);
     return item;

@@ -82,11 +82,16 @@ export function anything(value, speaker) {
   return details(value, speaker);
 }
 
+/** A name and its value in a list of terms; what does not fit into a line has one of its own. */
+export const term = (name, ...value) => h('div', value.some((item) => item?.matches?.('.stack, .details')) ? { class: 'wide' } : null,
+  h('dt', null, bdi(name)), h('dd', null, ...value));
+
+/** The fields of an object that hold something, with their values set. */
+export const terms = (object, speaker) => Object.entries(object)
+  .filter(([key, value]) => !isEmpty(value) && !isTag(key, value)).map(([key, value]) => [speaker.field(key), anything(value, speaker)]);
+
 /** An object's fields as a list of terms. */
-export function details(object, speaker, name = speaker.field) {
-  const fields = Object.entries(object).filter(([key, value]) => !isEmpty(value) && !isTag(key, value));
-  if (!fields.length) return null;
-  return h('dl', { class: 'details' }, fields.map(([key, value]) =>
-    h('div', plain(value) ? null : { class: 'wide' }, h('dt', { dir: 'auto' }, name(key)),
-      h('dd', null, anything(value, speaker)))));
+export function details(object, speaker) {
+  const list = terms(object, speaker);
+  return list.length ? h('dl', { class: 'details' }, list.map(([name, value]) => term(name, value))) : null;
 }
