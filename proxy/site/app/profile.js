@@ -25,7 +25,7 @@ function places(f, speaker) {
     const region = p.text('region');
     const lines = [street, town.length ? speaker.digits(town.join(' ')) : null,
       region !== null && !town.includes(region) ? region : null, p.text('country')];
-    return term(speaker.field('location'), joined(lines.map((part) => part && bdi(part)), speaker.lang === 'fa' ? '، ' : ', '),
+    return term(speaker.field('location'), joined(lines.map((part) => part && bdi(part)), speaker.comma),
       details(p.rest(), speaker));
   });
 }

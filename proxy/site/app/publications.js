@@ -23,7 +23,6 @@ function pages(f, key, speaker) {
 }
 
 const parts = (separator, ...list) => joined(list, separator);
-const marks = ({ lang }) => (lang === 'fa' ? { comma: '، ', semicolon: '؛ ' } : { comma: ', ', semicolon: '; ' });
 const inline = (text) => (text === null ? null : bdi(text));
 
 /** The person whose CV this is stands out among the authors. */
@@ -47,7 +46,7 @@ function date(f, speaker) {
 }
 
 export function publication(f, speaker, name) {
-  const { comma, semicolon } = marks(speaker);
+  const { comma, semicolon } = speaker;
   const authors = f.texts('authors').filter(Boolean);
   const when = date(f, speaker);
   const title = f.text('title');
@@ -60,7 +59,7 @@ export function publication(f, speaker, name) {
   const chapter = parts(comma, inline(f.text('edition')), pages(f, 'chapter_pages', speaker));
   const journal = f.text('journal');
   const within = parts(comma,
-    journal === null ? null : h('cite', null, bdi(journal)), volume(f, speaker),
+    journal === null ? null : h('cite', null, bdi(journal)), journal === null ? null : volume(f, speaker),
     book === null && !editors.length ? null : [`${speaker.say('in')} `,
       editors.length ? [parts(semicolon, ...editors.map(inline)), ` ${speaker.say('eds')} `] : '',
       book === null ? '' : h('cite', null, bdi(book))],

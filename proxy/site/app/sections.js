@@ -43,7 +43,7 @@ function experiences(list, at, { speaker }) {
 
 function education(list, at, { speaker }) {
   return h('ol', { class: 'timeline' }, list.map((entry, index) => entries([entry], at, 'li', null, (f) => {
-    const study = joined([inline(f.text('studyType')), inline(f.text('area'))], ', ');
+    const study = joined([inline(f.text('studyType')), inline(f.text('area'))], speaker.comma);
     const gpa = f.take('gpa');
     f.take('logo_url'); // a picture elsewhere, which a page that loads from its own host alone cannot show
     return [

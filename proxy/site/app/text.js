@@ -105,6 +105,8 @@ export function speaker(lang) {
   return {
     lang,
     dir: direction(lang),
+    comma: lang === 'fa' ? '، ' : ', ',
+    semicolon: lang === 'fa' ? '؛ ' : '; ',
     say: (key, ...values) => WORDS[lang][key].replace(/\{(\d)\}/g, (_, index) => values[index]),
     section: (key) => WORDS[lang][key === 'workshop_and_certifications' ? 'certifications' : key] ?? sentence(key),
     field: (key) => FIELDS[lang][key] ?? sentence(key),
