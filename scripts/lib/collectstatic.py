@@ -15,6 +15,9 @@ import tempfile
 
 import brotli
 from fontTools import subset
+from fontTools.pens.cu2quPen import Cu2QuPen
+from fontTools.pens.ttGlyphPen import TTGlyphPen
+from fontTools.ttLib import newTable
 
 # What the styles name, made from the fonts that Debian packages: only the letters that CVs in these languages need.
 LATIN = "0000-024F,0259,02BB-02BC,02C6,02DA,02DC,0300-0304,0306-0308,030A-030C,0327-0328,1E00-1EFF,2002-200B," \
@@ -47,14 +50,36 @@ def inputs(site):
     return digest.hexdigest()
 
 
+def to_truetype(font):
+    """Gives a font with cubic outlines (CFF) quadratic ones: Chromium embeds those as a font in PDFs, others as drawings."""
+    glyphs, outlines = {}, font.getGlyphSet()
+    for name in font.getGlyphOrder():
+        pen = TTGlyphPen(outlines)
+        outlines[name].draw(Cu2QuPen(pen, max_err=1.0, reverse_direction=True))
+        glyphs[name] = pen.glyph()
+    font["loca"], font["glyf"] = newTable("loca"), newTable("glyf")
+    font["glyf"].glyphOrder, font["glyf"].glyphs = font.getGlyphOrder(), glyphs
+    del font["CFF "]
+    font["glyf"].compile(font)
+    maxp = font["maxp"]
+    maxp.tableVersion, maxp.maxZones = 0x00010000, 1
+    maxp.maxTwilightPoints = maxp.maxStorage = maxp.maxFunctionDefs = maxp.maxInstructionDefs = 0
+    maxp.maxStackElements = maxp.maxSizeOfInstructions = maxp.maxComponentElements = 0
+    maxp.compile(font)
+    font["post"].formatType = 3.0
+    font.sfntVersion = "\000\001\000\000"
+
+
 def font(path, unicodes):
     """The font with those letters only, as WOFF2; the same for the same font."""
     options = subset.Options(flavor="woff2", layout_features=["*"], hinting=False, desubroutinize=True,
-                             name_IDs=[0, 1, 2, 13, 14], notdef_outline=True, recalc_timestamp=False)
-    loaded = subset.load_font(path, options, dontLoadGlyphNames=True)
+                             name_IDs=[0, 1, 2, 13, 14], notdef_outline=True, recalc_timestamp=False, recalc_bounds=True)
+    loaded = subset.load_font(path, options)
     worker = subset.Subsetter(options)
     worker.populate(unicodes=subset.parse_unicodes(unicodes))
     worker.subset(loaded)
+    if "CFF " in loaded:
+        to_truetype(loaded)
     with tempfile.NamedTemporaryFile(suffix=".woff2") as file:
         subset.save_font(loaded, file.name, options)
         return pathlib.Path(file.name).read_bytes()
