@@ -15,6 +15,7 @@ const MOST = 1000; // names that are offered to choose from; any other can be ty
 
 let running = new AbortController();
 let people;
+let drawn; // the query that the page shows, or is about to
 
 /** What the address asks for; the language is the browser's where it says none. */
 function asked() {
@@ -54,6 +55,7 @@ async function show() {
   running = new AbortController();
   const { signal } = running;
   const state = asked();
+  drawn = location.search;
   const ui = speaker(state.lang);
   Object.assign(root, { lang: ui.lang, dir: ui.dir });
   root.dataset.state = 'loading';
@@ -121,6 +123,6 @@ function fail(error, { person, lang, focus, people: known }, ui) {
     error.requestId ? h('p', { class: 'small' }, `${ui.say('request')} `, h('code', { dir: 'ltr' }, error.requestId)) : null));
 }
 
-addEventListener('popstate', show);
+addEventListener('popstate', () => { if (location.search !== drawn) show(); }); // a jump within the page changes the hash alone
 addEventListener('online', () => { if (root.dataset.state === 'error') show(); });
 show();
