@@ -64,7 +64,7 @@ export function missing(cv, page) {
     const steps = at.split('/');
     while (steps.length && !page.items[steps.join('/')]) steps.pop();
     const place = page.items[steps.join('/')] ?? page.whole;
-    if (key === 'type_key' || key === 'logo_url') continue;
+    if (key === 'logo_url') continue;
     if (/^\/basics\/0\/Pictures\/0\/URL$/.test(at)) continue; // the API's copy is shown, since the page loads nothing from elsewhere
     const text = String(value);
     const isLink = /^https?:/.test(text);

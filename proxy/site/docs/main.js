@@ -19,8 +19,8 @@ function operation(path, method, item) {
   const { operationId, summary, description, parameters = [], responses } = item[method];
   const all = [...(item.parameters ?? []), ...parameters].map((parameter) => resolve(parameter).node);
   const id = operationId ?? `${method}-${path}`;
-  return h('section', { class: 'operation', id, 'aria-labelledby': `${id}-name` },
-    h('h3', { id: `${id}-name` }, h('span', { class: `method ${method}` }, method.toUpperCase()), ' ', summary ?? path),
+  return h('div', { class: 'operation', id },
+    h('h3', null, h('span', { class: `method ${method}` }, method.toUpperCase()), ' ', summary ?? path),
     prose(description),
     h('h4', null, 'Parameters'),
     all.length ? h('dl', { class: 'terms' }, all.map(parameterView)) : h('p', null, 'None.'),

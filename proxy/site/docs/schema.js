@@ -57,8 +57,8 @@ export function schemaView(schema) {
 }
 
 /** A named schema whole, with its examples. */
-export const namedSchema = (name, schema) => h('section', { id: `schema-${name}`, 'aria-labelledby': `schema-${name}-name` },
-  h('h3', { id: `schema-${name}-name` }, name), h('p', { class: 'kind' }, kind(schema)), schemaBody(schema),
+export const namedSchema = (name, schema) => h('div', { class: 'operation', id: `schema-${name}` },
+  h('h3', null, name), h('p', { class: 'kind' }, kind(schema)), schemaBody(schema),
   (schema.examples ?? (schema.example === undefined ? [] : [schema.example])).map(json));
 
 /** The examples of a media type, header or parameter. */
