@@ -23,13 +23,14 @@ while (($#)); do
   (($# >= 2)) || { echo "render-pdfs.sh: $1 needs a value" >&2; exit 64; }
   shift 2
 done
-need_packages "${pdf_packages[@]}"
+need_packages "${pdf_packages[@]}" python3
 if [[ -z $url ]]; then
+  need_packages "${proxy_packages[@]}" curl
   scripts/collectstatic.sh
   coproc stack { exec scripts/lib/private-stack.sh; }
   # shellcheck disable=SC2154 # coproc sets it
   trap 'kill "$stack_PID" 2>/dev/null && wait "$stack_PID" || true' EXIT
-  read -r word url <&"${stack[0]}" && [[ $word == ready ]] || { echo "render-pdfs.sh: nothing to print from" >&2; exit 69; }
+  read -r _ url <&"${stack[0]}" || { echo "render-pdfs.sh: nothing to print from" >&2; exit 69; }
 fi
 mkdir -p "$out"
 /usr/bin/python3 scripts/lib/print_pdfs.py "${url%/}" "$out"

@@ -50,6 +50,9 @@ try_run() {
 
 [[ -n $quick ]] || try_run
 need_packages "${build_packages[@]}" "${site_packages[@]}" "${proxy_packages[@]}" "${test_packages[@]}"
+for tool in node npm chromium pdftotext; do # also from elsewhere than Debian's packages
+  command -v "$tool" >/dev/null || { need_packages "${browser_packages[@]}"; break; }
+done
 [[ -n $quick ]] || need_packages "${lint_packages[@]}" "${fuzz_packages[@]}"
 
 # suite PRESET: builds it and runs its tests.

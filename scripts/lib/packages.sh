@@ -10,6 +10,7 @@ test_packages=(catch2 python3 python3-pytest python3-brotli python3-jsonschema p
 site_packages=(esbuild python3 python3-fonttools python3-brotli fonts-inter fonts-noto-core)
 proxy_packages=(nginx libnginx-mod-http-brotli-static libnginx-mod-http-headers-more-filter gettext-base openssl)
 pdf_packages=(chromium)
+browser_packages=(nodejs npm chromium poppler-utils)
 lint_packages=(clang-format-19 clang-tidy-19 clang-19 shellcheck yamllint cppcheck git)
 fuzz_packages=(libclang-rt-19-dev)
 

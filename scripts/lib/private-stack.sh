@@ -42,7 +42,11 @@ nginx -c "$own/nginx/nginx.conf" -e stderr -g 'daemon off;' </dev/null >&2 &
 pids+=("$!")
 for ((tries = 0; ; tries++)); do
   curl -fsk -o "$own/answer" "https://127.0.0.1:$https/api/v1/cvs/" && break
-  kill -0 "${pids[@]}" 2>/dev/null && ((tries < 150)) || { cat "$own/said" >&2; echo "the service or nginx does not answer" >&2; exit 69; }
+  if ((tries >= 150)) || ! kill -0 "${pids[@]}" 2>/dev/null; then
+    cat "$own/said" >&2
+    echo "the service or nginx does not answer" >&2
+    exit 69
+  fi
   sleep 0.1
 done
 echo "ready https://127.0.0.1:$https"
