@@ -15,19 +15,24 @@ if [[ -s $dir/key.pem ]] && openssl x509 -in "$dir/cert.pem" -noout -checkend 60
   openssl verify -CAfile "$dir/ca.pem" "$dir/cert.pem" >/dev/null 2>&1; then
   exit
 fi
+command -v openssl >/dev/null || { echo "dev-certificate.sh: needs openssl" >&2; exit 69; }
 umask 077
 mkdir -p "$dir"
+said=$(mktemp)
+trap '(($? == 0)) || cat "$said" >&2; rm -f "$said"' EXIT
 key=(-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -noenc)
 openssl req -x509 "${key[@]}" -keyout "$dir/ca-key.pem" -out "$dir/ca.pem" -days 397 \
   -subj "/CN=cv-backend development on $(uname -n | cut -c1-30)" \
-  -addext 'basicConstraints=critical,CA:TRUE,pathlen:0' -addext 'keyUsage=critical,keyCertSign' 2>/dev/null
-openssl req "${key[@]}" -keyout "$dir/key.pem" -subj /CN=localhost 2>/dev/null |
+  -addext 'basicConstraints=critical,CA:TRUE,pathlen:0' -addext 'keyUsage=critical,keyCertSign' \
+  -addext "nameConstraints=critical,$(printf 'permitted;%s,' DNS:localhost DNS:testserver IP:127.0.0.1/255.255.255.255)permitted;IP:::1/ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff" \
+  2>>"$said"
+openssl req "${key[@]}" -keyout "$dir/key.pem" -subj /CN=localhost 2>>"$said" |
   openssl x509 -req -CA "$dir/ca.pem" -CAkey "$dir/ca-key.pem" -days 396 -out "$dir/cert.pem" -extfile <(
     echo 'subjectAltName=DNS:localhost,DNS:*.localhost,DNS:testserver,IP:127.0.0.1,IP:::1'
     echo 'basicConstraints=critical,CA:FALSE'
     echo 'keyUsage=critical,digitalSignature'
     echo 'extendedKeyUsage=serverAuth'
-  ) 2>/dev/null
+  ) 2>>"$said"
 cat >&2 <<EOF
 A certificate for development was made in $dir. A browser warns of it until it trusts $dir/ca.pem:
   Chromium:  certutil -d sql:\$HOME/.pki/nssdb -A -t C,, -n cv-backend -i $dir/ca.pem   (Debian: libnss3-tools)

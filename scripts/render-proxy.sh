@@ -11,9 +11,10 @@
 #   --site DIR           the collected static files; build/site, or /usr/share/cv-backend/site when installed
 #   --logs DIR|-         access.log (JSON) and error.log there; - (unless given) for the standard streams
 #   --acme DIR           what certbot's --webroot is given; the work folder's acme unless given
-#   --probe-socket PATH  a unix socket on which the sidecar alone asks nginx for the health report
+#   --probe-socket PATH  a unix socket on which the sidecar alone asks nginx for the health report; what a killed nginx
+#                        has left there must be removed before the next one starts
 #   --config FILE        a file of NAME=VALUE lines with settings
-# shellcheck disable=SC2016,SC2034,SC2094,SC2153 # nginx's variables; the templates' names
+# shellcheck disable=SC2016,SC2034,SC2094,SC2153,SC2154 # nginx's variables; the templates' names
 set -euo pipefail
 script=$(readlink -f "$0")
 root=$(dirname "$(dirname "$script")")
@@ -38,6 +39,17 @@ while (($#)); do
 done
 [[ -n $out ]] || usage "$script" "nothing: --out DIR is missing"
 
+# split NAME TEXT: the comma list's members into the array NAME, blanks around them removed.
+split() {
+  local -n into=$1
+  local rest=$2, one
+  into=()
+  while [[ -n $rest ]]; do
+    one=${rest%%,*} rest=${rest#*,}
+    one=${one#"${one%%[![:space:]]*}"} one=${one%"${one##*[![:space:]]}"}
+    [[ -z $one ]] || into+=("$one")
+  done
+}
 is_true() { [[ ${1,,} =~ ^(true|yes|on|1)$ ]]; }
 fail() { echo "render-proxy.sh: $*" >&2; exit 78; }
 for tool in nginx envsubst openssl; do
@@ -49,15 +61,18 @@ program=$root/build/release/bin/cv-query
 settings=$("$program" config --env "${config[@]}") || exit
 set -a # the templates take their ${NAME}s from the environment
 eval "$settings"
+KEEPALIVE=$((10#$KEEPALIVE))
 
 # absolute PATH: as it stands from here, fit for a line of nginx's.
 absolute() {
   local path=$1
   [[ $path == /* ]] || path=$PWD/$path
-  [[ ! $path =~ [[:space:]\"\'\\\$\;{}#] ]] || fail "$path: a path with spaces, quotes or any of \\ \$ ; { } # is none for nginx"
+  [[ ! $path =~ [[:space:]\"\'\\\$\;{}#\&] ]] || fail "$path: a path with spaces, quotes or any of \\ \$ ; { } # & is none for nginx"
   echo "$path"
 }
 mkdir -p "$out"
+exec 9>"$out/.lock"
+flock 9 # one at a time
 out=$(absolute "$out") || exit
 work=$(absolute "${work:-$out/work}") || exit
 acme=$(absolute "${acme:-$work/acme}") || exit
@@ -68,6 +83,7 @@ fi
 mkdir -p "$work" "$acme/.well-known/acme-challenge"
 OUT=$out WORK=$work ACME_ROOT=$acme
 SITE=$(absolute "$site") || exit
+[[ -r $SITE/error.html ]] || { echo "render-proxy.sh: no static files in $SITE; scripts/collectstatic.sh builds them" >&2; exit 69; }
 [[ -z $probe ]] || probe=$(absolute "$probe") || exit
 
 # --- where it listens
@@ -89,10 +105,9 @@ HTTPS_SUFFIX=
 # --- names
 REJECT_HANDSHAKE='ssl_reject_handshake on;'
 SERVER_NAMES=
-IFS=, read -ra hosts <<<"${ALLOWED_HOSTS//[[:space:]]/}"
+split hosts "$ALLOWED_HOSTS"
 for host in "${hosts[@]}"; do
   case $host in
-    '') continue ;;
     '*') host='~.' REJECT_HANDSHAKE= ;;
     \[*\] | *[0-9].*[0-9].*[0-9].*[0-9]) REJECT_HANDSHAKE= ;; # who asks by address names nobody in the handshake
   esac
@@ -120,20 +135,21 @@ map $https $cv_https { on on; default ""; }
 map "" $cv_scheme { default $scheme; }'
 REDIRECT=
 if [[ -n $plain ]]; then
-  peers='' REAL_IP=
-  IFS=, read -ra trusted <<<"${FORWARDED_ALLOW_IPS//[[:space:]]/}"
+  peers='' REAL_IP='' everybody=0
+  split trusted "$FORWARDED_ALLOW_IPS"
   for peer in "${trusted[@]}"; do
-    [[ $peer != '*' ]] || { REAL_IP+=$'set_real_ip_from 0.0.0.0/0;\nset_real_ip_from ::/0;\n' peers+=$'    0.0.0.0/0 1;\n    ::/0 1;\n'; continue; }
-    [[ $peer != unix && -n $peer ]] || continue
+    [[ $peer != '*' ]] || { REAL_IP+=$'set_real_ip_from 0.0.0.0/0;\nset_real_ip_from ::/0;\n' everybody=1; continue; }
+    [[ $peer != unix ]] || continue
     REAL_IP+="set_real_ip_from $peer;"$'\n' peers+="    $peer 1;"$'\n'
   done
   header=${SECURE_PROXY_SSL_HEADER%%:*}
   wanted=${SECURE_PROXY_SSL_HEADER#*:}
   wanted=${wanted#"${wanted%%[![:space:]]*}"}
   header=${header,,}
+  header=${header%%[[:space:]]*}
   REQUEST_ID="${REAL_IP}real_ip_header X-Forwarded-For;
 geo \$realip_remote_addr \$cv_platform {
-    default 0;
+    default $everybody;
 $peers}
 map \"\$cv_platform\$http_x_request_id\" \$cv_request_id {
     \"~^1(?<cv_id>[A-Za-z0-9._-]{1,64})\$\" \$cv_id;
@@ -153,38 +169,40 @@ fi
 
 # --- origins
 ORIGINS='' VARY_ORIGIN=
-IFS=, read -ra origins <<<"${CORS_ALLOWED_ORIGINS//[[:space:]]/}"
+split origins "$CORS_ALLOWED_ORIGINS"
 for origin in "${origins[@]}"; do
-  [[ -n $origin ]] || continue
   # A pattern, because nginx compares plain names without regard to case.
   escaped=${origin//./\\.} escaped=${escaped//[/\\[} escaped=${escaped//]/\\]}
   ORIGINS+="    \"~^(?:api|media)\\|$escaped\$\" \$http_origin;"$'\n' VARY_ORIGIN=', Origin'
 done
 
 # --- the rate limit
-LIMIT='' LIMIT_ZONE='' LIMIT_HEADERS='' LIMIT_COUNT=0 LIMIT_WINDOW=0
+LIMIT='' LIMIT_ZONE='' POLICY='' LIMIT_COUNT=0 LIMIT_WINDOW=0 RETRY_AFTER=1
 if [[ $RATE_LIMIT != off ]]; then
-  LIMIT_COUNT=${RATE_LIMIT%/*}
+  LIMIT_COUNT=$((10#${RATE_LIMIT%/*}))
   case ${RATE_LIMIT#*/} in
-    s) LIMIT_WINDOW=1 rate=${LIMIT_COUNT}r/s ;;
-    m) LIMIT_WINDOW=60 rate=${LIMIT_COUNT}r/m ;;
-    h) LIMIT_WINDOW=3600 rate=$((LIMIT_COUNT / 60))r/m ;; # nginx counts whole requests a minute
-    d) LIMIT_WINDOW=86400 rate=$((LIMIT_COUNT / 1440))r/m ;;
+    s) LIMIT_WINDOW=1 ;;
+    m) LIMIT_WINDOW=60 ;;
+    h) LIMIT_WINDOW=3600 ;;
+    d) LIMIT_WINDOW=86400 ;;
   esac
-  policy="more_set_headers 'RateLimit-Policy: \"cvs\";q=$LIMIT_COUNT;w=$LIMIT_WINDOW'"
+  rate=${LIMIT_COUNT}r/s
+  if ((LIMIT_WINDOW > 1)); then
+    minute=$((LIMIT_COUNT * 60 / LIMIT_WINDOW)) # nginx counts whole requests
+    rate=${minute}r/m RETRY_AFTER=$(((59 + minute) / minute))
+  fi
+  POLICY="\"cvs\";q=$LIMIT_COUNT;w=$LIMIT_WINDOW"
   LIMIT_ZONE="limit_req_zone \$cv_client zone=cv_limit:10m rate=$rate;"
   LIMIT="limit_req zone=cv_limit burst=$LIMIT_COUNT nodelay;
     limit_req_status 429;
-    limit_req_log_level notice;
-    $policy;"
-  LIMIT_HEADERS="${policy/more_set_headers/more_set_headers -s 429} 'Retry-After: $(((LIMIT_WINDOW + LIMIT_COUNT - 1) / LIMIT_COUNT))';"
+    limit_req_log_level notice;"
 fi
 
 # --- the service
 upstreams=()
-IFS=, read -ra places <<<"${PROXY_UPSTREAM//[[:space:]]/}"
+split places "$PROXY_UPSTREAM"
 if [[ -z $PROXY_UPSTREAM ]]; then
-  IFS=, read -ra bound <<<"${BIND//[[:space:]]/}"
+  split bound "$BIND"
   places=()
   for place in "${bound[@]}"; do [[ $place != unix:* ]] || places+=("$place"); done
   if ((!${#places[@]})); then
@@ -199,6 +217,7 @@ if [[ -z $PROXY_UPSTREAM ]]; then
     done
   fi
 fi
+for place in "${places[@]}"; do [[ $place != unix:* ]] || absolute "${place#unix:}" >/dev/null; done
 idle=16 # connections that each of nginx's processes keeps
 UPSTREAM_NAME=cv_query
 UPSTREAM=

@@ -14,6 +14,7 @@ cd "$(dirname "$script")/.."
 # shellcheck source=scripts/lib/packages.sh
 . scripts/lib/packages.sh
 [[ $# == 0 ]] || usage "$script" "$1"
+[[ ! $PWD =~ [[:space:]] ]] || { echo "$PWD: nginx takes no path with spaces; move the clone" >&2; exit 78; }
 need_packages "${build_packages[@]}" "${site_packages[@]}" "${proxy_packages[@]}"
 echo "building (the first time takes about a minute)" >&2
 cmake --preset release -DBUILD_TESTING=OFF >/dev/null
@@ -21,6 +22,10 @@ cmake --build --preset release >&2
 scripts/collectstatic.sh >&2
 
 export CV_ENV=${CV_ENV:-development}
+if [[ ${TLS_CERTIFICATE:-} == off && -n ${PORT:-} ]]; then # a platform's port is nginx's, the service keeps its own
+  export HTTP_PORT=$PORT
+  unset PORT
+fi
 export CV_RUN_DIR=${CV_RUN_DIR:-$PWD/build/run}
 mkdir -p "$CV_RUN_DIR"
 socket=unix:$(realpath "$CV_RUN_DIR")/query.sock # where nginx asks
@@ -31,7 +36,8 @@ if [[ -z ${TLS_CERTIFICATE:-} ]]; then
   scripts/dev-certificate.sh build/tls
   export TLS_CERTIFICATE=$PWD/build/tls/cert.pem TLS_CERTIFICATE_KEY=$PWD/build/tls/key.pem
 fi
-page=https://localhost:$HTTPS_PORT
+page=https://localhost:$HTTPS_PORT trust=
+[[ $TLS_CERTIFICATE != "$PWD/build/tls/cert.pem" ]] || trust='--cacert build/tls/ca.pem '
 probe=https://127.0.0.1:$HTTPS_PORT
 if [[ $TLS_CERTIFICATE == off ]]; then
   page=http://localhost:$HTTP_PORT probe=http://127.0.0.1:$HTTP_PORT
@@ -63,7 +69,7 @@ if [[ -z $asked ]] && running; then # so that the sidecar finds all as it is to 
 nginx ready on $page
 
 The page:     $page/
-The API:      curl ${TLS_CERTIFICATE:+--cacert build/tls/ca.pem }$page/api/v1/cvs/
+The API:      curl $trust$page/api/v1/cvs/
               $ask '$base/api/v1/cvs/ramin/skills/?lang=de&focus=Programming'
 Its reference: $page/docs/
 How it is:    http://${SIDECAR_BIND:-127.0.0.1:8001}/

@@ -96,12 +96,20 @@ def bundle(source):
 def write(path, content, compressed=True):
     """Writes a file, and its compressed copies where they are smaller."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(content)
+    # nginx makes its ETag of time and size: the time follows from the content, so that another content has another ETag
+    # wherever and whenever it was built.
+    moment = 946684800 + int.from_bytes(hashlib.sha256(content).digest()[:4], "big") % 600000000
+
+    def put(target, data):
+        target.write_bytes(data)
+        os.utime(target, (moment, moment))
+
+    put(path, content)
     if not compressed or path.suffix == ".woff2":
         return
     for suffix, packed in ((".gz", gzip.compress(content, 9, mtime=0)), (".br", brotli.compress(content, quality=11))):
         if len(packed) < len(content):
-            path.with_name(path.name + suffix).write_bytes(packed)
+            put(path.with_name(path.name + suffix), packed)
 
 
 def build(site, out):

@@ -38,8 +38,11 @@ ANSWERS = [
     ("/", "GET", {}, 200, "page"), ("/docs/", "GET", {}, 200, "page"), ("/docs", "GET", {}, 301, "page"),
     ("/robots.txt", "GET", {}, 200, "page"), ("/.well-known/security.txt", "GET", {}, 200, "page"),
     ("/nothing", "GET", {}, 404, "page error"), ("/error.html", "GET", {}, 404, "page error"), ("/livez", "GET", {}, 404, "page error"),
-    ("/readyz", "GET", {}, 404, "page error"), ("/metrics", "GET", {}, 404, "page error"), ("/static/", "GET", {}, 403, None),
+    ("/readyz", "GET", {}, 404, "page error"), ("/metrics", "GET", {}, 404, "page error"), ("/static/", "GET", {}, 403, "page error"),
     ("/", "POST", {}, 405, "page error"), ("/", "GET", {"Content-Length": "1"}, 400, "page error"),
+    ("/", "OPTIONS", {}, 204, "page"), ("/docs/", "OPTIONS", {}, 204, "page"), ("/static/manifest.json", "GET", {}, 200, "page"),
+    ("/api/v1/cvs/ramin/", "GET", {"If-Match": '"x"'}, 200, "json"), ("/api/v1/cvs/a#b", "GET", {}, 400, "error"),
+    ("/api/v1/cvs/", "GET", {"User-Agent": "a\x01b"}, 400, "error"),
     ("/static/none.js", "GET", {}, 404, "page error"), ("/.git/config", "GET", {}, 404, "page error"),
 ]
 
@@ -120,6 +123,13 @@ def test_errors_before_a_host_is_known(stack, data, status, tls):
         assert json.loads(body)["error"]["code"] == status
 
 
+def test_bytes_that_the_service_would_not_name(stack):
+    """It refuses them before it knows the request's id; nginx does so in its stead."""
+    told = stack.talk(b"GET /api/v1/a\xff HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+    head, _, body = told.partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 400 ") and f"X-Request-ID: {json.loads(body)['error']['request_id']}\r\n".encode() in head + b"\r\n"
+
+
 def test_redirect_to_https(stack):
     """Host and query are kept; HSTS is not sent without TLS (RFC 6797 7.2)."""
     told = stack.talk(b"GET /api/v1/cvs/ramin/?lang=de HTTP/1.1\r\nHost: LocalHost:8080\r\nConnection: close\r\n\r\n", tls=False)
@@ -140,9 +150,13 @@ def test_acme_challenge(stack):
 def test_unknown_hosts(stack):
     """No handshake for an unknown name, no answer to an unknown Host."""
     # The testing defaults allow addresses, for which a handshake must be had.
-    assert stack.talk(b"GET / HTTP/1.1\r\nHost: other.example.org\r\n\r\n") == b""
-    assert stack.talk(b"GET / HTTP/1.1\r\nHost: other.example.org\r\n\r\n", tls=False) == b""
-    assert stack.talk(b"GET / HTTP/1.0\r\n\r\n") == b""
+    for tls in (True, False):
+        for line in (b"GET /", b"POST /", b"GET /_error/api", b"GET /api/v1/health/", b"GET /" + b"a" * 5000):
+            for more in (b"", b"Content-Length: 3\r\n"):
+                data = line + b" HTTP/1.1\r\nHost: other.example.org\r\n" + more + b"\r\n"
+                assert stack.talk(data, tls) == b"", data[:60]
+        assert stack.talk(b"GET / HTTP/1.0\r\n\r\n", tls) == b""
+        assert stack.talk(b"GET http://localhost/robots.txt\r\n", tls) == b"", "HTTP/0.9 knows no headers"
     answer = stack.ask("/api/v1/cvs/", host="127.0.0.1")
     assert answer.status == 200
 

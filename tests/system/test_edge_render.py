@@ -21,6 +21,7 @@ def rendering(folder, **settings):
     """Settings under which a configuration can be written, and the script's arguments."""
     make_folders(folder)
     run_script("dev-certificate.sh", folder / "tls")
+    (folder / "error.html").touch()
     return {**environment(folder, None), "BIND": f"unix:{folder}/query.sock", "TLS_CERTIFICATE": f"{folder}/tls/cert.pem",
             "TLS_CERTIFICATE_KEY": f"{folder}/tls/key.pem", **settings}
 
@@ -53,7 +54,9 @@ def test_production(tmp_path):
     ("BIND", "0.0.0.0:8123", "cv-backend.conf", "server 127.0.0.1:8123 max_fails=0;"),
     ("BIND", "127.0.0.1:8000,unix:/run/q.sock", "cv-backend.conf", "server unix:/run/q.sock max_fails=0;"),
     ("SECURITY_CONTACT", "https://example.org/security", "site.conf", "Contact: https://example.org/security"),
-    ("ALLOWED_HOSTS", "*", "servers.conf", "server_name  ~.;"),
+    ("KEEPALIVE", "010", "common.conf", "keepalive_timeout 10s;"), ("ALLOWED_HOSTS", "a" * 60 + "." + "b" * 60 + ".run.app", "servers.conf", "b.run.app;"),
+    ("RATE_LIMIT", "090/m", "cv-backend.conf", "rate=90r/m;"), ("RATE_LIMIT", "100/h", "common.conf", "Retry-After: 60"),
+    ("FORWARDED_ALLOW_IPS", "*", "servers.conf", "server_name"), ("ALLOWED_HOSTS", "*", "servers.conf", "server_name  ~.;"),
 ])
 def test_settings(tmp_path, setting, value, file, line):
     """nginx took the configuration, and the line is there."""
@@ -80,7 +83,8 @@ def test_usage(tmp_path):
     script = ROOT / "scripts/render-proxy.sh"
     for arguments, code in ((["--help"], 0), ([], 64), (["--out"], 64), (["--what", "x"], 64)):
         finished = subprocess.run([script, *arguments], capture_output=True, text=True, cwd=tmp_path, check=False)
-        assert finished.returncode == code and "usage: scripts/render-proxy.sh" in finished.stdout + finished.stderr or code == 64
+        assert finished.returncode == code
+        assert ("usage: scripts/render-proxy.sh" in finished.stdout) == (code == 0) and bool(finished.stderr) == (code != 0)
 
 
 def test_names_and_handshakes(tmp_path, site):
@@ -106,7 +110,7 @@ def plain_ask(edge, target, *lines, host="localhost"):
 def test_plain_behind_a_platform(tmp_path, site):
     """TLS_CERTIFICATE=off: scheme, client and id are believed of the platform alone; PORT overrides HTTP_PORT."""
     write_cvs(tmp_path, SMALL)
-    own = {"TLS_CERTIFICATE": "off", "SECURE_SSL_REDIRECT": "true", "RATE_LIMIT": "off"}
+    own = {"TLS_CERTIFICATE": "off", "SECURE_SSL_REDIRECT": "true", "RATE_LIMIT": "2/m"}
     with edge_and_service(tmp_path, site, {"SECURE_SSL_REDIRECT": "true"}, own) as (edge, service):
         https = "X-Forwarded-Proto: https"
         status, headers = plain_ask(edge, "/api/v1/cvs/mina?lang=de")
@@ -117,6 +121,15 @@ def test_plain_behind_a_platform(tmp_path, site):
         assert wait_until(lambda: '"client":"203.0.113.0"' in edge.log()) and plain_ask(edge, "/", https)[0] == 200
         assert plain_ask(edge, "/api/v1/health/")[0] == 200 and plain_ask(edge, "/api/v1/health/", host="10.0.0.7")[0] == 200
         assert plain_ask(edge, "/api/v1/cvs/", https, host="evil.example")[0] is None
+
+        def limited(client):
+            return [plain_ask(edge, "/api/v1/cvs/", https, f"X-Forwarded-For: {client}")[0] for _ in range(4)]
+
+        assert limited("::ffff:203.0.113.1") == [200, 200, 200, 429] and limited("::ffff:203.0.113.2")[0] == 200
+        edge.render(PORT="8099")
+        servers = (edge.folder / "conf/servers.conf").read_text()
+        assert ":8099 default_server" in servers and f":{edge.http}" not in servers
+        del edge.settings["PORT"]
         edge.render(FORWARDED_ALLOW_IPS="192.0.2.1")
         edge.reload()
         wait_until(lambda: plain_ask(edge, "/api/v1/cvs/mina/", https)[0] == 301)
