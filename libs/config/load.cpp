@@ -78,6 +78,12 @@ public:
             result.source = source;
             return true;
         };
+        const auto take_line = [&](const std::string* value) {
+            if (!take(value, file_name_))
+                return false;
+            result.file = file_name_;
+            return true;
+        };
         const auto take_file = [&](const std::string* path) {
             if (!path || path->empty())
                 return false;
@@ -89,11 +95,12 @@ public:
             }
             result.value = trim(content);
             result.source = name;
+            result.file = *path;
             return true;
         };
         const auto file_variable = std::string(row.name) + "_FILE";
         (void)(take(find(flags_, row.name), "flag") || take(find(environment_, row.name), "environment") ||
-               take_file(find(environment_, file_variable)) || take(find(file_, row.name), file_name_) ||
+               take_file(find(environment_, file_variable)) || take_line(find(file_, row.name)) ||
                take_file(find(file_, file_variable)));
         return result;
     }

@@ -16,6 +16,7 @@ struct effective_setting
     const setting_row* row = nullptr;
     std::string value;
     std::string source; ///< "flag", "environment", "SECRET_KEY_FILE", the settings file's path, or "default"
+    std::string file = {}; ///< the path of the file that it was read from, when it was
 
     bool is_default() const { return source == "default"; }
     /// The value for people: a secret's is hidden.
