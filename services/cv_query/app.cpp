@@ -3,6 +3,7 @@
 #include "config/command_line.hpp"
 #include "config/exit_code.hpp"
 #include "cv_query/commands.hpp"
+#include "cv_query/deploy.hpp"
 #include "cv_query/logs.hpp"
 #include "cv_query/query_service.hpp"
 #include "cv_query/routes.hpp"
@@ -68,9 +69,22 @@ int run(int argc, const char* const* argv)
     const auto* load = app.add_subcommand("load", "Compile the CV files into the catalogue, then exit");
     auto* check =
         app.add_subcommand("check", "Say what is wrong with CV files, then exit; without files: with all "
-                                    "those of CV_DATA_DIR");
-    std::vector<std::string> files;
-    check->add_option("FILE", files, "CV files to check");
+                                    "those of CV_DATA_DIR. --deploy and --url, each alone "
+                                    "or together, say what is wrong with a deployment");
+    check_wish wish;
+    check->add_option("FILE", wish.files, "CV files to check");
+    check->add_flag("--deploy", wish.deploy,
+                    "Check the settings, what they name, and the CV files for production");
+    const auto* url = check
+                          ->add_option("--url", wish.url,
+                                       "Ask the running edge what it really answers: https://NAME[:PORT]")
+                          ->option_text("URL");
+    check->add_flag("--json", wish.json, "With --deploy or --url: print JSON");
+    check
+        ->add_option("--silence", wish.silenced,
+                     "With --deploy or --url: a finding that is known and no fault; may be repeated")
+        ->option_text("ID=REASON")
+        ->allow_extra_args(false);
     auto* config =
         app.add_subcommand("config", "Print the settings with their sources, secrets hidden, then exit");
     bool for_shell = false;
@@ -86,6 +100,8 @@ int run(int argc, const char* const* argv)
     if (config->parsed())
         return for_shell ? print_environment("cv-query", found) : print_configuration("cv-query", found);
     const bool serves = app.get_subcommands().empty();
+    if (check->parsed() && (wish.deploy || url->count() || wish.json || !wish.silenced.empty()))
+        return run_deploy_check(found, wish);
     // One line; `cv-query config` tells all that is wrong at once.
     const auto& problems = found.problems.empty() && serves ? found.missing : found.problems;
     if (!problems.empty()) {
@@ -102,7 +118,7 @@ int run(int argc, const char* const* argv)
         return run_load(found.values);
     if (healthcheck->parsed())
         return run_healthcheck(found.values);
-    return run_check(found.values, files);
+    return run_check(found.values, wish.files);
 }
 
 } // namespace cv

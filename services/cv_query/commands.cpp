@@ -61,20 +61,21 @@ int run_load(const settings& config)
     }
 }
 
-int run_check(const settings& config, const std::vector<std::string>& files)
+void check_cv_files(const settings& config, const std::vector<std::string>& files,
+                    const std::function<void(cv_verdict, const std::string& line)>& tell)
 {
     namespace fs = std::filesystem;
     std::vector<fs::path> paths(files.begin(), files.end());
-    bool findings = false;
     if (paths.empty()) {
         std::error_code error;
         for (const auto& entry : fs::directory_iterator(config.data_dir + "/cvs", error))
             if (entry.path().extension() == ".json" && !entry.path().filename().string().starts_with('.'))
                 paths.push_back(entry.path());
         if (error || paths.empty()) {
-            std::cerr << "cv-query: no CV files in " << config.data_dir << "/cvs"
-                      << (error ? ": " + error.message() : "") << "; CV_DATA_DIR names its parent\n";
-            return exit_code::findings;
+            tell(cv_verdict::faulty, "no CV files in " + config.data_dir + "/cvs" +
+                                         (error ? ": " + error.message() : "") +
+                                         "; CV_DATA_DIR names its parent");
+            return;
         }
         std::sort(paths.begin(), paths.end());
     }
@@ -89,19 +90,23 @@ int run_check(const settings& config, const std::vector<std::string>& files)
             fault = name_fault(name);
         else
             fault = check_file(folder.get(), name).fault;
-        findings = findings || !fault.empty();
         // A fault begins with the name; the folder tells apart files that were given from several.
         const bool elsewhere = !files.empty() && path.has_parent_path() && folder;
-        std::cout << (elsewhere ? printable(parent) + "/" : "")
-                  << (fault.empty() ? printable(name) + ": ok" : fault) << '\n';
+        tell(fault.empty() ? cv_verdict::good : cv_verdict::faulty,
+             (elsewhere ? printable(parent) + "/" : "") + (fault.empty() ? printable(name) + ": ok" : fault));
     }
-    if (files.empty()) {
-        const auto folder = open_folder(config.data_dir + "/cvs");
-        for (const auto& row : folder ? check_locked_files(folder.get()) : std::vector<named_reason>()) {
-            findings = true;
-            std::cout << row.reason << '\n';
-        }
-    }
+    const auto folder = files.empty() ? open_folder(config.data_dir + "/cvs") : unique_fd();
+    for (const auto& row : folder ? check_locked_files(folder.get()) : std::vector<named_reason>())
+        tell(cv_verdict::changed, row.reason);
+}
+
+int run_check(const settings& config, const std::vector<std::string>& files)
+{
+    bool findings = false;
+    check_cv_files(config, files, [&findings](cv_verdict verdict, const std::string& line) {
+        findings = findings || verdict != cv_verdict::good;
+        std::cout << line << '\n';
+    });
     return findings ? exit_code::findings : exit_code::ok;
 }
 
