@@ -1,0 +1,414 @@
+"""`cv-query check --deploy --url`: the shipped configuration passes; each fault is named by its id."""
+import json
+import os
+import re
+import socket
+import ssl
+import threading
+import time
+from contextlib import contextmanager
+
+import jsonschema
+import pytest
+
+from deployment import AVAILABLE, SECRET, Authority, Deployment, build_site, deployed, openssl
+from load import free_port
+from service import ROOT, run_program
+from sidecar import watching
+
+pytestmark = pytest.mark.skipif(not AVAILABLE and os.environ.get("CI") != "true", reason="needs nginx and openssl")
+SCHEMA = re.search(r"```json\n(\{.*?\n\})\n```", (ROOT / "docs/deploy-check.md").read_text("utf-8"), re.S)[1]
+TABLE = (ROOT / "libs/config/finding_table.hpp").read_text("utf-8")
+WORDS = r'"((?:[^"\\]|\\.)*)"'
+KINDS = [[word.replace('\\"', '"') for word in row] for row in re.findall(
+    rf'\{{{WORDS},\s*finding_level::(\w+),\s*finding_groups::(\w+),\s*{WORDS},\s*{WORDS},\s*{WORDS}\}}', TABLE)]
+
+
+@pytest.fixture(scope="module", name="site")
+def built_site(tmp_path_factory):
+    """The web page."""
+    return build_site(tmp_path_factory.mktemp("page") / "site")
+
+
+@pytest.fixture(scope="module", name="authority")
+def test_authority(tmp_path_factory):
+    """One for all tests."""
+    return Authority(tmp_path_factory.mktemp("authority") / "ca")
+
+
+@pytest.fixture(name="resting")
+def deployment_at_rest(tmp_path, site, authority):
+    """A good deployment that does not run: for what is seen in settings and files."""
+    return Deployment(tmp_path, site, authority)
+
+
+def test_shipped_configuration_passes(tmp_path, site, authority):
+    """Nothing at all is found in what render-proxy.sh makes of good settings, and that takes no time."""
+    with deployed(tmp_path, site, authority) as good:
+        begin = time.monotonic()
+        finished = run_program(tmp_path, "check", "--deploy", "--url", good.url, settings=good.settings)
+        assert (finished.returncode, finished.stdout) == (0, "nothing found\n"), finished
+        assert time.monotonic() - begin < 10
+
+
+def test_defaults_pass(tmp_path, site, authority):
+    """Without preload and security.txt, which nobody must have, it passes as well; a list of its own is silenced."""
+    with deployed(tmp_path, site, authority) as good:
+        code, found = good.check("--deploy", "--url", good.url, settings={
+            "SECURE_HSTS_PRELOAD": None, "SECURITY_CONTACT": None})
+        assert (code, set(found)) == (0, {"security.W021"})
+        assert found["security.W021"]["level"] == "info"
+        code, found = good.check("--url", good.url, settings={"SSL_CERT_FILE": None})
+        assert (code, set(found)) == (1, {"cv.E037"})
+        code, found = good.check("--url", good.url, "--silence", "cv.E037=a test certificate",
+                                 settings={"SSL_CERT_FILE": None})
+        assert (code, found["cv.E037"]["silenced"]) == (0, "a test certificate")
+        code, found = good.check("--url", f"{good.url}/")
+        assert (code, found) == (0, {})
+
+
+def test_empty_settings(tmp_path):
+    """What is missing is a finding, not the end; each has its own words."""
+    finished = run_program(tmp_path, "check", "--deploy", "--json", bare=True)
+    found = {row["id"] for row in json.loads(finished.stdout)["findings"]}
+    assert finished.returncode == 1 and {"security.W009", "security.W020", "cv.E008"} <= found, finished
+
+
+SETTINGS = [
+    ("security.W004", {"SECURE_HSTS_SECONDS": "0"}), ("cv.W012", {"SECURE_HSTS_SECONDS": "3600"}),
+    ("security.W005", {"SECURE_HSTS_INCLUDE_SUBDOMAINS": "false"}),
+    ("security.W008", {"SECURE_SSL_REDIRECT": "false"}),
+    ("security.W009", {"SECRET_KEY": "short"}), ("security.W009", {"SECRET_KEY": "insecure" + SECRET}),
+    ("security.W009", {"SECRET_KEY_FILE": None}),
+    ("security.W012", {"SESSION_COOKIE_SECURE": "false"}), ("security.W016", {"CSRF_COOKIE_SECURE": "false"}),
+    ("security.W018", {"DEBUG": "true", "LOG_LEVEL": "info"}), ("security.W020", {"ALLOWED_HOSTS": None}),
+    ("security.W021", {"SECURE_HSTS_PRELOAD": "false"}),
+    ("cv.E001", {"TIMEOUT": "soon"}), ("cv.E001", {"CORS_ALLOWED_ORIGINS": "*"}),
+    ("cv.E001", {"DATABASE_URL_FILE": "/no/such/file"}),
+    ("cv.W002", {"CV_ENV": "development"}), ("cv.W003", {"LOG_LEVEL": "debug"}), ("cv.W004", {"RATE_LIMIT": "off"}),
+    ("cv.E005", {"FORWARDED_ALLOW_IPS": "127.0.0.1,*"}), ("cv.E005", {"FORWARDED_ALLOW_IPS": "0.0.0.0/0"}),
+    ("cv.W006", {"CORS_ALLOWED_ORIGINS": "https://a.example,http://b.example"}),
+    ("cv.W007", {"ALLOWED_HOSTS": "localhost,*"}),
+    ("cv.E008", {"TLS_CERTIFICATE": None, "TLS_CERTIFICATE_KEY": None}), ("cv.E008", {"TLS_CERTIFICATE_KEY": "off"}),
+    ("cv.I009", {"TLS_CERTIFICATE": "off", "TLS_CERTIFICATE_KEY": "off"}),
+    ("cv.W010", {"SIDECAR_BIND": "0.0.0.0:8001"}), ("cv.W010", {"SIDECAR_BIND": "127.0.0.1:8001,[::]:8001"}),
+    ("cv.I011", {"BIND": "0.0.0.0:8000"}),
+    ("cv.E030", {"TLS_CERTIFICATE": "/no/such/file"}), ("cv.E030", {"TLS_CERTIFICATE_KEY": "/dev/null"}),
+]
+
+
+@pytest.mark.parametrize("wanted, settings", SETTINGS)
+def test_settings(resting, wanted, settings):
+    """One setting is bad, and its id is all that is found; information alone fails nothing."""
+    code, found = resting.check("--deploy", settings=settings)
+    assert (set(found), code) == ({wanted}, 0 if ".I" in wanted or wanted == "security.W021" else 1), found
+    assert SECRET not in json.dumps(found)
+
+
+def write_data(resting, name, content):
+    """Another file in the data folder."""
+    resting.folder.joinpath("data/cvs").chmod(0o755)
+    (resting.folder / "data/cvs" / name).write_text(content)
+    resting.folder.joinpath("data/cvs").chmod(0o555)
+
+
+FILES = [
+    ("cv.W020", lambda it: it.secret.chmod(0o644)), ("cv.E021", lambda it: it.key.chmod(0o640)),
+    ("cv.E021", lambda it: it.key.chmod(0o604)), ("cv.W022", lambda it: (it.folder / "data/cvs").chmod(0o577)),
+    ("cv.E023", lambda it: (it.folder / "run").chmod(0o777)), ("cv.E023", lambda it: (it.folder / "state").chmod(0o1777)),
+    ("cv.E024", lambda it: write_data(it, "bad.json", "{")), ("cv.E024", lambda it: write_data(it, "bad name.json", "{}")),
+    ("cv.E025", lambda it: write_data(it, "SHA256SUMS", f"{'0' * 64}  mina.json\n")),
+    ("cv.E031", lambda it: it.authority.issue(it.certificate, it.key, days=-3)),
+    ("cv.E032", lambda it: it.authority.issue(it.certificate, it.key, days=3)),
+    ("cv.W033", lambda it: it.authority.issue(it.certificate, it.key, days=20)),
+    ("cv.E034", lambda it: it.authority.issue(it.folder / "other.pem", it.key)),
+    ("cv.W035", lambda it: it.authority.issue(it.certificate, it.key, kind=("rsa", "rsa_keygen_bits:1024"))),
+]
+
+
+@pytest.mark.parametrize("number", range(len(FILES)), ids=[f"{i}-{FILES[i][0]}" for i in range(len(FILES))])
+def test_files(resting, number):
+    """One file is bad, and its id is all that is found."""
+    wanted, spoil = FILES[number]
+    spoil(resting)
+    code, found = resting.check("--deploy")
+    assert (code, set(found)) == (1, {wanted}), found
+
+
+def test_settings_file_with_secrets(resting):
+    """A settings file that everybody may read is found by its path; one without secrets may be."""
+    place = resting.folder / "cv.env"
+    place.write_text(f"SECRET_KEY={SECRET}\n")
+    place.chmod(0o644)
+    given = {"SECRET_KEY_FILE": None}
+    code, found = resting.check("--deploy", "--config", place, settings=given)
+    assert (code, set(found)) == (1, {"cv.W020"}) and found["cv.W020"]["details"] == [f"{place}: mode 0644"]
+    place.chmod(0o640)
+    assert resting.check("--deploy", "--config", place, settings=given) == (0, {})
+    place.write_text("RATE_LIMIT=5/s\n")
+    place.chmod(0o644)
+    assert resting.check("--deploy", "--config", place) == (0, {})
+
+
+def header(old, new='"X-None: 1"'):
+    """Another header in place of one of common.conf's."""
+    return lambda it: it.edit("common.conf", old, new)
+
+
+def edit(file, old, new):
+    """A change of a rendered file."""
+    return lambda it: it.edit(file, old, new)
+
+
+def place(text):
+    """One more location."""
+    return edit("site.conf", "location /static/ {", text + "\nlocation /static/ {")
+
+
+def both(*changes):
+    """Several changes."""
+    return lambda it: [change(it) for change in changes]
+
+
+def weak_dh(it):
+    """An RSA key and DH parameters of 1024 bits."""
+    it.authority.issue(it.certificate, it.key, kind=("rsa", "rsa_keygen_bits:2048"))
+    openssl(it.conf, "dhparam", "-dsaparam", "-out", "ffdhe2048.pem", "1024")
+    it.edit("tls.conf", "ssl_ciphers ", "ssl_ciphers @SECLEVEL=0:")
+
+
+OLD_CIPHER = edit("tls.conf", "ssl_ciphers ", "ssl_ciphers @SECLEVEL=0:ECDHE-ECDSA-AES128-SHA:")
+# id, what breaks the running edge, ids that come with it
+EDGES = [
+    ("security.W004", header('"Strict-Transport-Security: $cv_hsts"'), set()),
+    ("security.W005", edit("cv-backend.conf", "; includeSubDomains", ""), set()),
+    ("security.W021", edit("cv-backend.conf", "; preload", ""), set()),
+    ("cv.W012", edit("cv-backend.conf", "max-age=31536000", "max-age=3600"), set()),
+    ("security.W006", header('"X-Content-Type-Options: nosniff"'), set()),
+    ("security.W006", header("more_clear_headers Server;",
+                             'more_clear_headers Server; more_set_headers -s 404 "X-Content-Type-Options: none";'), set()),
+    ("security.W019", header("X-Frame-Options: DENY", "X-Frame-Options: ALLOWALL"), set()),
+    ("security.W022", header('"Referrer-Policy: same-origin"'), set()),
+    ("security.E023", header("Referrer-Policy: same-origin", "Referrer-Policy: unsafe-url"), set()),
+    ("security.E024", header('"Cross-Origin-Opener-Policy: same-origin"'), set()),
+    ("security.E024", header("Cross-Origin-Opener-Policy: same-origin", "Cross-Origin-Opener-Policy: unsafe-none"), set()),
+    ("security.E026", header('"Content-Security-Policy: $cv_csp"'), set()),
+    ("cv.W050", edit("cv-backend.conf", "script-src 'self'", "script-src 'self' 'unsafe-inline'"), set()),
+    ("cv.W051", header('"Cross-Origin-Embedder-Policy: require-corp"'), set()),
+    ("cv.W052", header('"Cross-Origin-Resource-Policy: $cv_corp"'), set()),
+    ("cv.W053", header('"Permissions-Policy: ', '"X-None: '), set()),
+    ("cv.W054", both(header("more_clear_headers Server;", ""), header("server_tokens off;", "server_tokens on;")), set()),
+    ("cv.W055", edit("upstream.conf", "proxy_redirect off;", "proxy_redirect off; add_header X-Frame-Options DENY;"), set()),
+    ("cv.W056", header('"X-Frame-Options: DENY"', '"X-Frame-Options: DENY" "Set-Cookie: a=b; HttpOnly"'), set()),
+    ("cv.W057", edit("error-api.conf", "no-store", "max-age=60"), set()),
+    ("cv.E063", edit("servers.conf", "return 444;", "return 200 hello;"), set()),
+    ("cv.W044", edit("servers.conf", "ssl_reject_handshake on;", ""), set()),
+    ("cv.E064", edit("servers.conf", "https://$host", "https://$http_x_forwarded_host$host"), set()),
+    ("cv.E065", edit("servers.conf", "return 301", "if ($http_x_forwarded_proto = https) { return 200; } return 301"),
+     set()),
+    ("cv.W066", edit("cv-backend.conf", "default $request_id;", "default $http_x_request_id;"), {"cv.W074"}),
+    ("cv.E067", place("location = /metrics { default_type text/plain; return 200 cv; }"), set()),
+    ("cv.W068", place("location = /livez { default_type text/plain; return 200 ok; }"), set()),
+    ("cv.E069", edit("cv-backend.conf", '1$" 400;', '1$" "";'), set()),
+    ("cv.W071", header("if ($cv_refusal = 400)", "if ($request_method = DELETE) { return 200; }\nif ($cv_refusal = 400)"),
+     set()),
+    ("cv.E072", header("Access-Control-Allow-Origin: $cv_origin", "Access-Control-Allow-Origin: $http_origin"), set()),
+    ("cv.E073", edit("error-api.conf", '"request_id"', '"at":"/usr/lib/x","request_id"'), set()),
+    ("cv.W074", edit("error-api.conf", "application/json", "text/html"), set()),
+    ("security.W008", edit("servers.conf", "return 301 https:", "return 302 http:"), set()),
+    ("security.W008", edit("servers.conf", "return 301", "return 200 hello; #"), set()),
+    ("cv.W080", lambda it: (it.site / "static/manifest.json").unlink(), set()),
+    ("cv.W081", edit("site.conf", ", immutable", ""), set()),
+    ("cv.W081", lambda it: next((it.site / "static").glob("*.css")).unlink(), set()),
+    ("cv.E082", lambda it: it.edit("site.conf", "location /static/ {", f"location /static {{ alias {it.site}/static/;"),
+     set()),
+    ("cv.E082", lambda it: (it.site / ".env").write_text("SECRET_KEY=x"), set()),
+    ("cv.W083", edit("site.conf", "location /static/ {", "location /static/ { autoindex on;"), set()),
+    ("cv.W084", lambda it: [path.unlink() for path in it.site.glob("index.html*")], set()),
+    ("cv.W085", edit("site.conf", "index index.html;", "index index.html; try_files $uri $uri/ /index.html;"), set()),
+    ("cv.W086", edit("site.conf", "/.well-known/security.txt", "/.well-known/other.txt"), set()),
+    ("cv.E040", both(edit("tls.conf", "TLSv1.2 TLSv1.3", "TLSv1 TLSv1.1 TLSv1.2 TLSv1.3"), OLD_CIPHER), {"cv.E041"}),
+    ("cv.E041", OLD_CIPHER, set()), ("cv.E041", weak_dh, set()),
+    ("cv.W042", edit("tls.conf", "ssl_session_tickets off", "ssl_session_tickets on"), set()),
+    ("cv.W043", edit("tls.conf", "TLSv1.2 TLSv1.3", "TLSv1.2"), set()),
+    ("cv.E031", lambda it: it.authority.issue(it.certificate, it.key, days=-3), set()),
+    ("cv.E032", lambda it: it.authority.issue(it.certificate, it.key, days=3), set()),
+    ("cv.W033", lambda it: it.authority.issue(it.certificate, it.key, days=20), set()),
+    ("cv.E036", lambda it: it.authority.issue(it.certificate, it.key, "DNS:other.example"), set()),
+    ("cv.E037", lambda it: openssl(it.folder, "req", "-x509", "-key", it.key, "-out", it.certificate, "-subj",
+                                   "/CN=localhost", "-addext", "subjectAltName=DNS:localhost", "-days", "90"), set()),
+    ("cv.W035", both(lambda it: it.authority.issue(it.certificate, it.key, kind=("rsa", "rsa_keygen_bits:1024")),
+                     edit("tls.conf", "ssl_ciphers ", "ssl_ciphers @SECLEVEL=0:")), {"cv.E037"}),
+]
+
+
+@pytest.mark.parametrize("number", range(len(EDGES)), ids=[f"{i}-{EDGES[i][0]}" for i in range(len(EDGES))])
+def test_edges(tmp_path, site, authority, number):
+    """A running edge is broken in one place, and its id is all that is found."""
+    wanted, spoil, more = EDGES[number]
+    with deployed(tmp_path, site, authority, spoil) as broken:
+        code, found = broken.check("--url", broken.url)
+        assert (set(found), code) == ({wanted} | more, 0 if wanted == "security.W021" else 1), found
+
+
+def test_service_away(tmp_path, site, authority):
+    """The 502 of an edge without its service is no good answer."""
+    with deployed(tmp_path, site, authority, serve=False) as broken:
+        code, found = broken.check("--url", broken.url)
+        assert (code, set(found)) == (1, {"cv.E061"}), found
+
+
+def test_limited(tmp_path, site, authority):
+    """Being limited is told as such."""
+    with deployed(tmp_path, site, authority, edit("cv-backend.conf", "rate=100r/m", "rate=1r/m")) as broken:
+        broken.edit("site.conf", "burst=100", "burst=1")
+        broken.stop()
+        broken.start()
+        code, found = broken.check("--url", broken.url)
+        assert code == 1 and "cv.W062" in found and "cv.E061" not in found, found
+
+
+def test_other_http_port(tmp_path, site, authority):
+    """Nobody there, or a port that the settings do not name, is said and fails nothing."""
+    with deployed(tmp_path, site, authority) as good:
+        for settings in ({"HTTP_PORT": str(free_port())}, {"HTTPS_PORT": "443"}):
+            code, found = good.check("--url", good.url, settings=settings)
+            assert (code, set(found)) == (0, {"cv.I077"}), found
+
+
+def test_nobody_answers(resting):
+    """Refused, silent, unknown, and no TLS at all: findings with a reason, in good time."""
+    begin = time.monotonic()
+    url = f"https://localhost:{free_port()}"
+    code, found = resting.check("--url", url)
+    assert code == 1 and "refused" in found["cv.E060"]["details"][0]
+    code, found = resting.check("--url", "https://no-such-host.invalid")
+    assert code == 1 and found["cv.E060"]["details"][0].startswith("no-such-host.invalid: ")
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        code, found = resting.check("--url", f"https://127.0.0.1:{silent.getsockname()[1]}")
+        assert code == 1 and "no answer within 5 s" in found["cv.E060"]["details"][0]
+    assert time.monotonic() - begin < 30
+
+
+@contextmanager
+def naive_server(deployment):
+    """A server that takes whatever comes for a request, and answers it."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(deployment.certificate, deployment.key)
+    answer = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n"
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def serve():
+        while True:
+            try:
+                link, _ = listener.accept()
+            except OSError:
+                return
+            try:
+                with context.wrap_socket(link, server_side=True) as tls:
+                    tls.recv(65536)
+                    tls.sendall(answer)
+            except OSError:
+                pass
+
+    thread = threading.Thread(target=serve)
+    thread.start()
+    try:
+        yield f"https://localhost:{listener.getsockname()[1]}"
+    finally:
+        listener.shutdown(socket.SHUT_RDWR)
+        listener.close()
+        thread.join()
+
+
+def test_naive_server(resting):
+    """One that knows nothing of all this fails in most of it; framing that nginx never takes among them."""
+    with naive_server(resting) as url:
+        code, found = resting.check("--url", url)
+    assert code == 1
+    assert {"cv.E070", "cv.E069", "cv.W071", "cv.E061", "cv.E063", "cv.W080", "cv.W084", "cv.W085", "cv.W044",
+            "security.W004", "security.W006", "security.W019", "security.E026", "cv.W053"} <= set(found), set(found)
+    assert len(found["cv.E070"]["details"]) == 5, found["cv.E070"]
+
+
+def outside_address():
+    """An address of this machine that is not loopback; None without one."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("192.0.2.1", 9))  # sends nothing
+        except OSError:
+            return None
+        return probe.getsockname()[0]
+
+
+def test_back_doors(tmp_path, site, authority):
+    """Sidecar and service that answer at the edge's own address."""
+    address = outside_address()
+    if not address or address.startswith("127."):
+        pytest.skip("this machine has no address but loopback")
+
+    def move(it):
+        it.authority.issue(it.certificate, it.key, f"IP:{address}")
+        it.settings.update(ALLOWED_HOSTS=address, BIND=f"unix:{it.query},{address}:{doors[1]}")
+        it.render()
+        it.edit("servers.conf", "127.0.0.1:", f"{address}:")
+
+    doors = (free_port(), free_port())
+    with deployed(tmp_path, site, authority, move) as broken:
+        broken.settings["SIDECAR_BIND"] = f"{address}:{doors[0]}"
+        with watching(tmp_path, broken.settings):
+            code, found = broken.check("--url", f"https://{address}:{broken.https}")
+    assert code == 1 and {"cv.E075", "cv.W076"} <= set(found), found
+    assert "cv.E036" not in found and "cv.E060" not in found, found
+
+
+@pytest.mark.parametrize("arguments, words", [
+    (["--silence", "cv.E037"], "ID=REASON"), (["--silence", "cv.E037= "], "ID=REASON"),
+    (["--silence", "cv.E999=why"], "no such id"), (["--url", "http://localhost"], "https://"),
+    (["--url", "https://localhost/api/"], "https://"), (["--url", "https://user@localhost"], "https://"),
+    (["--url", "https://localhost:0"], "https://")])
+def test_wrong_usage(tmp_path, arguments, words):
+    """Exit 64, and what is right."""
+    finished = run_program(tmp_path, "check", "--deploy", *arguments)
+    assert finished.returncode == 64 and words in finished.stderr and not finished.stdout, finished
+
+
+def test_flags_without_a_deployment(tmp_path):
+    """--json and --silence alone are not understood; bad settings end a check of an edge alone."""
+    for arguments in (["--json"], ["--silence", "cv.E037=why"], ["--url", ""]):
+        assert run_program(tmp_path, "check", *arguments).returncode == 64
+    finished = run_program(tmp_path, "check", "--url", "https://localhost", settings={"TIMEOUT": "soon"})
+    assert finished.returncode == 78 and "TIMEOUT" in finished.stderr
+
+
+def test_forms(resting):
+    """The report for people names what, where, why and how to mend; the other is as docs/deploy-check.md says."""
+    bad = {**resting.settings, "DEBUG": "true", "RATE_LIMIT": "off"}
+    arguments = ["check", "--deploy", "--silence", "cv.W004=the platform limits"]
+    finished = run_program(resting.folder, *arguments, settings=bad)
+    assert finished.returncode == 1
+    assert "warning  security.W018  DEBUG is on\n           - DEBUG=true\n           why:  " in finished.stdout
+    assert "           mend: DEBUG=false\n" in finished.stdout
+    assert "silenced\n  cv.W004  RATE_LIMIT is off (the platform limits)\n" in finished.stdout
+    assert finished.stdout.endswith("\n0 errors, 2 warnings, 0 info, 1 silenced\n")
+    report = json.loads(run_program(resting.folder, *arguments, "--json", settings=bad).stdout)
+    jsonschema.Draft202012Validator(json.loads(SCHEMA)).validate(report)
+    assert report["counts"] == {"error": 0, "warning": 2, "info": 0, "silenced": 1} and report["failed"]
+
+
+def test_documented():
+    """docs/deploy-check.md has each kind with its level, what and mend, in the table's order; no id is there twice."""
+    rows = re.findall(r"^\| `((?:security|cv)\.[EWI]\d{3})` \| (\w+) \| (.*?) \| (.*?) \|$",
+                      (ROOT / "docs/deploy-check.md").read_text("utf-8"), re.M)
+    assert len(KINDS) == TABLE.count("finding_level::") and len(KINDS) > 60
+    assert rows == [(id_, level, what, mend) for id_, level, _, what, _, mend in KINDS]
+    assert len({row[0] for row in rows}) == len(rows)
+    for id_, level, *_ in rows:
+        assert id_.startswith("security.") or {"E": "error", "W": "warning", "I": "info"}[id_[3]] == level
+
+
+def test_every_kind_is_tried():
+    """Each id of the table is one that a test here has found."""
+    tried = {row[0] for rows in (SETTINGS, FILES, EDGES) for row in rows}
+    tried |= {"cv.E060", "cv.E061", "cv.W062", "cv.E070", "cv.E075", "cv.W076", "cv.I077"}  # in tests of their own
+    assert tried == {kind[0] for kind in KINDS}
