@@ -144,7 +144,8 @@ void edge_connection::start_tls(const tls_wish& wish)
     auto* context = state_->context.get();
     if (!context)
         throw edge_error{tls_fault()};
-    SSL_CTX_set_default_verify_paths(context); // or SSL_CERT_FILE
+    if (wish.verify)
+        SSL_CTX_set_default_verify_paths(context); // or SSL_CERT_FILE
     SSL_CTX_set_min_proto_version(context, wish.lowest ? wish.lowest : TLS1_2_VERSION);
     SSL_CTX_set_max_proto_version(context, wish.highest ? wish.highest : TLS1_3_VERSION);
     if (!wish.ciphers.empty() && SSL_CTX_set_cipher_list(context, wish.ciphers.c_str()) != 1)

@@ -37,6 +37,7 @@ struct tls_wish
     int lowest = 0;               ///< OpenSSL's number of the version; 0: TLS 1.2
     int highest = 0;              ///< 0: TLS 1.3
     std::string ciphers = {};     ///< OpenSSL's list for TLS 1.2 and below; empty: its default
+    bool verify = false; ///< reads the roots of this machine, which takes a while: for why_not_trusted()
 };
 
 /// One connection. Throws edge_error for what the network or the server does.

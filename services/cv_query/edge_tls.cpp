@@ -54,24 +54,28 @@ void check_identity(const edge& target, const edge_connection& connection, findi
 
 bool check_edge_tls(const edge& target, findings& into)
 {
+    std::string fault, best;
     auto wish = target.wish();
-    std::string fault;
-    const auto normal = shake_hands(target, wish, &fault);
-    if (!normal)
+    wish.verify = true;
+    if (const auto normal = shake_hands(target, wish, &fault)) {
+        check_identity(target, *normal, into);
+        best = normal->version();
+    } else {
         into.add("cv.E060", target.authority + ": " + fault);
+    }
+    wish = target.wish();
     wish.lowest = TLS1_VERSION;
     wish.highest = TLS1_1_VERSION;
     wish.ciphers = any_ciphers;
     if (const auto old = shake_hands(target, wish))
         into.add("cv.E040", target.authority + " accepts " + old->version() + " with " + old->cipher());
-    if (!normal)
+    if (best.empty())
         return false;
-    check_identity(target, *normal, into);
 
     wish = target.wish();
     wish.lowest = TLS1_3_VERSION;
     if (!shake_hands(target, wish))
-        into.add("cv.W043", target.authority + " speaks " + normal->version() + " at most");
+        into.add("cv.W043", target.authority + " speaks " + best + " at most");
 
     wish = target.wish();
     wish.highest = TLS1_2_VERSION;

@@ -82,6 +82,7 @@ class Deployment:
             "TLS_CERTIFICATE_KEY": str(self.key), "HTTP_PORT": str(self.http), "HTTPS_PORT": str(self.https),
             "SECURE_HSTS_PRELOAD": "true", "SECURITY_CONTACT": "mailto:security@example.org",
             "CORS_ALLOWED_ORIGINS": "https://app.example.org", "SSL_CERT_FILE": str(authority.file)}
+        self.address = "127.0.0.1"
         self.conf = folder / "proxy"
         self.process = None
 
@@ -117,7 +118,7 @@ class Deployment:
         self.process = subprocess.Popen(
             [NGINX, "-c", self.conf / "nginx.conf", "-e", "stderr", "-g", "daemon off; master_process off;"],
             stdin=subprocess.DEVNULL, stderr=open(self.folder / "nginx.err", "wb"))  # pylint: disable=consider-using-with
-        wait_until(lambda: self.process.poll() is not None or answers(("127.0.0.1", self.https)))
+        wait_until(lambda: self.process.poll() is not None or answers((self.address, self.https)))
         assert self.process.poll() is None, (self.folder / "nginx.err").read_text()
 
     def stop(self):
@@ -135,12 +136,12 @@ def deployed(folder, site, authority, prepare=None, serve=True):
     deployment.render()
     if prepare:
         prepare(deployment)
-    try:
-        with running(folder, {**deployment.settings, "WEB_CONCURRENCY": "1"}) if serve else nothing():
-            deployment.start()
+    with running(folder, {**deployment.settings, "WEB_CONCURRENCY": "1"}) if serve else nothing():
+        deployment.start()
+        try:
             yield deployment
-    finally:
-        deployment.stop()
+        finally:
+            deployment.stop()  # before the service, which would wait for the connections that nginx keeps
 
 
 @contextmanager
