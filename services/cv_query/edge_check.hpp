@@ -31,6 +31,11 @@ bool check_edge_tls(const edge& target, findings& into);
 /// Of check_edge: the page and the files that it names. `page` is the answer to `/`.
 void check_edge_pages(const edge& target, const settings& config, const edge_answer& page, findings& into);
 
+/// Of check_edge: unknown hosts, claims of clients, doubtful framing, and what is not for the public.
+/// `http_port` is where it speaks http, when that is known.
+void check_edge_hostile(const edge& target, const settings& config, std::optional<std::uint16_t> http_port,
+                        findings& into);
+
 /// One question, on a connection of its own.
 struct edge_question
 {
@@ -42,6 +47,9 @@ struct edge_question
     std::optional<std::uint16_t> http_port = std::nullopt; ///< without TLS, there
 };
 edge_answer ask_edge(const edge& target, const edge_question& question);
+
+/// Whether it sends the client elsewhere.
+bool answer_redirects(const edge_answer& answer);
 
 /// What an answer was given to, for people, as `GET /x (404)`.
 std::string label(const edge_question& question, const edge_answer& answer);

@@ -1,0 +1,94 @@
+"""Running edges broken on purpose, each in one place, and the id that a deploy check gives that."""
+from deployment import openssl
+
+
+def header(old, new='"X-None: 1"'):
+    """Another header in place of one of common.conf's."""
+    return lambda it: it.edit("common.conf", old, new)
+
+
+def edit(file, old, new):
+    """A change of a rendered file."""
+    return lambda it: it.edit(file, old, new)
+
+
+def place(text):
+    """One more location."""
+    return edit("site.conf", "location /static/ {", text + "\nlocation /static/ {")
+
+
+def both(*changes):
+    """Several changes."""
+    return lambda it: [change(it) for change in changes]
+
+
+def weak_dh(it):
+    """An RSA key and DH parameters of 1024 bits."""
+    it.authority.issue(it.certificate, it.key, kind=("rsa", "rsa_keygen_bits:2048"))
+    openssl(it.conf, "dhparam", "-dsaparam", "-out", "ffdhe2048.pem", "1024")
+    it.edit("tls.conf", "ssl_ciphers ", "ssl_ciphers @SECLEVEL=0:")
+
+
+OLD_CIPHER = edit("tls.conf", "ssl_ciphers ", "ssl_ciphers @SECLEVEL=0:ECDHE-ECDSA-AES128-SHA:")
+# id, what breaks the running edge, ids that come with it
+EDGES = [
+    ("security.W004", header('"Strict-Transport-Security: $cv_hsts"'), set()),
+    ("security.W005", edit("cv-backend.conf", "; includeSubDomains", ""), set()),
+    ("security.W021", edit("cv-backend.conf", "; preload", ""), set()),
+    ("cv.W012", edit("cv-backend.conf", "max-age=31536000", "max-age=3600"), set()),
+    ("security.W006", header('"X-Content-Type-Options: nosniff"'), set()),
+    ("security.W006", header('more_set_headers -s "405"',
+                             'more_set_headers -s 404 "X-Content-Type-Options: none"; more_set_headers -s "405"'), set()),
+    ("security.W019", header("X-Frame-Options: DENY", "X-Frame-Options: ALLOWALL"), set()),
+    ("security.W022", header('"Referrer-Policy: same-origin"'), set()),
+    ("security.E023", header("Referrer-Policy: same-origin", "Referrer-Policy: unsafe-url"), set()),
+    ("security.E024", header('"Cross-Origin-Opener-Policy: same-origin"'), set()),
+    ("security.E024", header("Cross-Origin-Opener-Policy: same-origin", "Cross-Origin-Opener-Policy: unsafe-none"), set()),
+    ("security.E026", header('"Content-Security-Policy: $cv_csp"'), set()),
+    ("cv.W050", edit("cv-backend.conf", "script-src 'self'", "script-src 'self' 'unsafe-inline'"), set()),
+    ("cv.W051", header('"Cross-Origin-Embedder-Policy: require-corp"'), set()),
+    ("cv.W052", header('"Cross-Origin-Resource-Policy: $cv_corp"'), set()),
+    ("cv.W053", header('"Permissions-Policy: ', '"X-None: '), set()),
+    ("cv.W054", both(header("more_clear_headers Server;", ""), header("server_tokens off;", "server_tokens on;")), set()),
+    ("cv.W055", edit("upstream.conf", "proxy_redirect off;", "proxy_redirect off; add_header X-Frame-Options DENY;"), set()),
+    ("cv.W056", header('"X-Frame-Options: DENY"', '"X-Frame-Options: DENY" "Set-Cookie: a=b; HttpOnly"'), set()),
+    ("cv.W057", edit("error-api.conf", "no-store", "max-age=60"), set()),
+    ("cv.E063", edit("servers.conf", "return 444;", "return 200 hello;"), set()),
+    ("cv.W044", edit("servers.conf", "ssl_reject_handshake on;", ""), set()),
+    ("cv.E064", edit("servers.conf", "https://$host", "https://$http_x_forwarded_host$host"), set()),
+    ("cv.E065", edit("servers.conf", "return 301", "if ($http_x_forwarded_proto = https) { return 200; } return 301"),
+     set()),
+    ("cv.W066", edit("cv-backend.conf", "default $request_id;", "default $http_x_request_id;"), set()),
+    ("cv.E067", place("location = /metrics { default_type text/plain; return 200 cv; }"), set()),
+    ("cv.W068", place("location = /livez { default_type text/plain; return 200 ok; }"), set()),
+    ("cv.E069", edit("cv-backend.conf", '1$" 400;', '1$" "";'), set()),
+    ("cv.W071", header("if ($cv_refusal = 400)", "if ($request_method = DELETE) { return 200; }\nif ($cv_refusal = 400)"),
+     set()),
+    ("cv.E072", header("Access-Control-Allow-Origin: $cv_origin", "Access-Control-Allow-Origin: $http_origin"), set()),
+    ("cv.E073", edit("error-api.conf", '"request_id"', '"at":"/usr/lib/x","request_id"'), set()),
+    ("cv.W074", edit("error-api.conf", "application/json", "text/html"), set()),
+    ("security.W008", edit("servers.conf", "return 301 https:", "return 302 http:"), set()),
+    ("security.W008", edit("servers.conf", "return 301", "return 200 hello; #"), set()),
+    ("cv.W080", lambda it: (it.site / "static/manifest.json").unlink(), set()),
+    ("cv.W081", edit("site.conf", ", immutable", ""), set()),
+    ("cv.W081", lambda it: next((it.site / "static").glob("*.css")).unlink(), set()),
+    ("cv.E082", lambda it: it.edit("site.conf", "location /static/ {", f"location /static {{ alias {it.site}/static/;"),
+     set()),
+    ("cv.E082", lambda it: (it.site / ".env").write_text("SECRET_KEY=x"), set()),
+    ("cv.W083", edit("site.conf", "location /static/ {", "location /static/ { autoindex on;"), set()),
+    ("cv.W084", lambda it: [path.unlink() for path in it.site.glob("index.html*")], set()),
+    ("cv.W085", edit("site.conf", "index index.html;", "index index.html; try_files $uri $uri/ /index.html;"), set()),
+    ("cv.W086", edit("site.conf", "/.well-known/security.txt", "/.well-known/other.txt"), set()),
+    ("cv.E040", both(edit("tls.conf", "TLSv1.2 TLSv1.3", "TLSv1 TLSv1.1 TLSv1.2 TLSv1.3"), OLD_CIPHER), {"cv.E041"}),
+    ("cv.E041", OLD_CIPHER, set()), ("cv.E041", weak_dh, set()),
+    ("cv.W042", edit("tls.conf", "ssl_session_tickets off", "ssl_session_tickets on"), set()),
+    ("cv.W043", edit("tls.conf", "TLSv1.2 TLSv1.3", "TLSv1.2"), set()),
+    ("cv.E031", lambda it: it.authority.issue(it.certificate, it.key, days=-3), set()),
+    ("cv.E032", lambda it: it.authority.issue(it.certificate, it.key, days=3), set()),
+    ("cv.W033", lambda it: it.authority.issue(it.certificate, it.key, days=20), set()),
+    ("cv.E036", lambda it: it.authority.issue(it.certificate, it.key, "DNS:other.example"), set()),
+    ("cv.E037", lambda it: openssl(it.folder, "req", "-x509", "-key", it.key, "-out", it.certificate, "-subj",
+                                   "/CN=localhost", "-addext", "subjectAltName=DNS:localhost", "-days", "90"), set()),
+    ("cv.W035", both(lambda it: it.authority.issue(it.certificate, it.key, kind=("rsa", "rsa_keygen_bits:1024")),
+                     edit("tls.conf", "ssl_ciphers ", "ssl_ciphers @SECLEVEL=0:")), {"cv.E037"}),
+]
