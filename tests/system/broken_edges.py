@@ -61,7 +61,7 @@ EDGES = [
     ("cv.W066", edit("cv-backend.conf", "default $request_id;", "default $http_x_request_id;"), set()),
     ("cv.E067", place("location = /metrics { default_type text/plain; return 200 cv; }"), set()),
     ("cv.W068", place("location = /livez { default_type text/plain; return 200 ok; }"), set()),
-    ("cv.E069", edit("cv-backend.conf", '1$" 400;', '1$" "";'), set()),
+    ("cv.E069", edit("cv-backend.conf", r'1\|$" 400;', r'1\|$" "";'), set()),
     ("cv.W071", header("if ($cv_refusal = 400)", "if ($request_method = DELETE) { return 200; }\nif ($cv_refusal = 400)"),
      set()),
     ("cv.E072", header("Access-Control-Allow-Origin: $cv_origin", "Access-Control-Allow-Origin: $http_origin"), set()),

@@ -1,16 +1,15 @@
 """A deployment as it is shipped: nginx from scripts/render-proxy.sh before a service, with a certificate of a test
 authority; and how it is broken on purpose."""
 import json
-import os
 import shutil
 import subprocess
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from datetime import datetime, timedelta, timezone
-from pathlib import Path
 
+from edge import run_script
 from load import NGINX, answers, free_port
 from samples import SMALL
-from service import PROGRAM, ROOT, make_folders, run_program, running, wait_until, write_cvs
+from service import make_folders, run_program, running, wait_until, write_cvs
 
 OPENSSL = shutil.which("openssl")
 AVAILABLE = NGINX is not None and OPENSSL is not None
@@ -102,15 +101,14 @@ class Deployment:
 
     def render(self):
         """Renders nginx's configuration; listening on loopback alone."""
-        env = {"PATH": os.environ["PATH"], "CV_BIN_DIR": str(PROGRAM.parent), **self.settings, "CV_ENV": "testing"}
-        subprocess.run([ROOT / "scripts/render-proxy.sh", "--out", self.conf, "--site", self.site, "--logs",
-                        self.folder / "logs"], env=env, check=True, capture_output=True, text=True)
+        run_script("render-proxy.sh", "--out", self.conf, "--site", self.site, "--logs", self.folder / "logs",
+                   settings={**self.settings, "CV_ENV": "testing"})
 
     def edit(self, file, old, new):
         """Changes a rendered file; `old` must be there."""
         path = self.conf / file
         text = path.read_text("utf-8")
-        assert old in text, (file, old, text)
+        assert old in text, f"{file} holds no {old}"
         path.write_text(text.replace(old, new), "utf-8")
 
     def start(self):
@@ -136,22 +134,9 @@ def deployed(folder, site, authority, prepare=None, serve=True):
     deployment.render()
     if prepare:
         prepare(deployment)
-    with running(folder, {**deployment.settings, "WEB_CONCURRENCY": "1"}) if serve else nothing():
+    with running(folder, {**deployment.settings, "WEB_CONCURRENCY": "1"}) if serve else nullcontext():
         deployment.start()
         try:
             yield deployment
         finally:
             deployment.stop()  # before the service, which would wait for the connections that nginx keeps
-
-
-@contextmanager
-def nothing():
-    """No service."""
-    yield
-
-
-def build_site(folder):
-    """The web page, built as for a release."""
-    subprocess.run([ROOT / "scripts/collectstatic.sh", "--out", folder], check=True, capture_output=True)
-    assert Path(folder, "static/manifest.json").is_file()
-    return Path(folder)

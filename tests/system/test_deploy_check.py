@@ -12,7 +12,7 @@ import jsonschema
 import pytest
 
 from broken_edges import EDGES, edit
-from deployment import AVAILABLE, SECRET, Authority, Deployment, build_site, deployed
+from deployment import AVAILABLE, SECRET, Authority, Deployment, deployed
 from load import free_port
 from service import ROOT, run_program
 from sidecar import watching
@@ -23,12 +23,6 @@ TABLE = (ROOT / "libs/config/finding_table.hpp").read_text("utf-8")
 WORDS = r'"((?:[^"\\]|\\.)*)"'
 KINDS = [[word.replace('\\"', '"') for word in row] for row in re.findall(
     rf'\{{{WORDS},\s*finding_level::(\w+),\s*finding_groups::(\w+),\s*{WORDS},\s*{WORDS},\s*{WORDS}\}}', TABLE)]
-
-
-@pytest.fixture(scope="module", name="site")
-def built_site(tmp_path_factory):
-    """The web page."""
-    return build_site(tmp_path_factory.mktemp("page") / "site")
 
 
 @pytest.fixture(scope="module", name="authority")
@@ -66,6 +60,14 @@ def test_defaults_pass(tmp_path, site, authority):
         assert (code, found["cv.E037"]["silenced"]) == (0, "a test certificate")
         code, found = good.check("--url", f"{good.url}/")
         assert (code, found) == (0, {})
+
+
+def test_development_edge(stack):
+    """That of development, several processes and all, has nothing but what lets it be asked by address."""
+    finished = run_program(stack.folder, "check", "--json", "--url", stack.url,
+                           settings={**stack.settings, "SSL_CERT_FILE": str(stack.authority)})
+    found = {row["id"]: row["details"] for row in json.loads(finished.stdout)["findings"]}
+    assert set(found) == {"cv.W044", "security.W021"}, found
 
 
 def test_empty_settings(tmp_path):
