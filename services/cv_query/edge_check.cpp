@@ -36,7 +36,8 @@ std::vector<expectation> expectations()
             {{long_target}, 414, false}};
 }
 
-void check_expected(const edge& target, findings& into)
+/// False when the service does not answer: more questions would only wait.
+bool check_expected(const edge& target, findings& into)
 {
     for (const auto& [question, status, api] : expectations()) {
         const auto answer = ask_edge(target, question);
@@ -45,12 +46,14 @@ void check_expected(const edge& target, findings& into)
             into.add("cv.W062", where);
         else if (api && answer.status != status)
             into.add("cv.E061", where + ", but should be " + std::to_string(status));
-        if (answer.status == 0)
-            continue; // closing the connection is an answer to what is bad
-        check_answer_headers(answer, where, into);
+        if (answer.status != 0) // closing the connection is an answer to what is bad
+            check_answer_headers(answer, where, into);
         if (answer.status >= 400)
             check_error(answer, where, api, into);
+        if (question.target == list && (answer.status == 0 || answer.status >= 500))
+            return false;
     }
+    return true;
 }
 
 void check_redirect(const edge& target, std::uint16_t http_port, findings& into)
@@ -162,8 +165,8 @@ void check_edge(edge target, const settings& config, findings& into)
     }
     if (page.status != 0)
         check_answer_headers(page, label({}, page), into);
-    check_expected(target, into);
-    check_edge_hostile(target, config, http_port, into);
+    if (check_expected(target, into))
+        check_edge_hostile(target, config, http_port, into);
     check_edge_pages(target, config, page, into);
 }
 

@@ -59,6 +59,8 @@ void check_edge_pages(const edge& target, const settings& config, const edge_ans
 {
     if (page.status != 200 || !is_html(page))
         into.add("cv.W084", label({}, page));
+    if (page.status == 0)
+        return;
     for (const auto& file : static_files_of(page.body)) {
         const edge_question question{file};
         const auto answer = ask_edge(target, question);

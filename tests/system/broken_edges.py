@@ -1,4 +1,9 @@
 """Running edges broken on purpose, each in one place, and the id that a deploy check gives that."""
+import socket
+import ssl
+import threading
+from contextlib import contextmanager
+
 from deployment import openssl
 
 
@@ -92,3 +97,34 @@ EDGES = [
     ("cv.W035", both(lambda it: it.authority.issue(it.certificate, it.key, kind=("rsa", "rsa_keygen_bits:1024")),
                      edit("tls.conf", "ssl_ciphers ", "ssl_ciphers @SECLEVEL=0:")), {"cv.E037"}),
 ]
+WELL = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n"
+
+
+@contextmanager
+def naive_server(deployment, answer=WELL):
+    """A server that takes whatever comes for a request, and answers it."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(deployment.certificate, deployment.key)
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def serve():
+        while True:
+            try:
+                link, _ = listener.accept()
+            except OSError:
+                return
+            try:
+                with context.wrap_socket(link, server_side=True) as tls:
+                    tls.recv(65536)
+                    tls.sendall(answer)
+            except OSError:
+                pass
+
+    thread = threading.Thread(target=serve)
+    thread.start()
+    try:
+        yield f"https://localhost:{listener.getsockname()[1]}"
+    finally:
+        listener.shutdown(socket.SHUT_RDWR)
+        listener.close()
+        thread.join()

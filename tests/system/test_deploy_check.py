@@ -3,15 +3,12 @@ import json
 import os
 import re
 import socket
-import ssl
-import threading
 import time
-from contextlib import contextmanager
 
 import jsonschema
 import pytest
 
-from broken_edges import EDGES, edit
+from broken_edges import EDGES, edit, naive_server
 from deployment import AVAILABLE, SECRET, Authority, Deployment, deployed
 from load import free_port
 from service import ROOT, run_program
@@ -202,37 +199,6 @@ def test_nobody_answers(resting):
     assert time.monotonic() - begin < 30
 
 
-@contextmanager
-def naive_server(deployment):
-    """A server that takes whatever comes for a request, and answers it."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(deployment.certificate, deployment.key)
-    answer = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n"
-    listener = socket.create_server(("127.0.0.1", 0))
-
-    def serve():
-        while True:
-            try:
-                link, _ = listener.accept()
-            except OSError:
-                return
-            try:
-                with context.wrap_socket(link, server_side=True) as tls:
-                    tls.recv(65536)
-                    tls.sendall(answer)
-            except OSError:
-                pass
-
-    thread = threading.Thread(target=serve)
-    thread.start()
-    try:
-        yield f"https://localhost:{listener.getsockname()[1]}"
-    finally:
-        listener.shutdown(socket.SHUT_RDWR)
-        listener.close()
-        thread.join()
-
-
 def test_naive_server(resting):
     """One that knows nothing of all this fails in most of it; framing that nginx never takes among them."""
     with naive_server(resting) as url:
@@ -242,6 +208,16 @@ def test_naive_server(resting):
               "security.W004", "security.W006", "security.W019", "security.E026", "cv.W053"}
     assert wanted <= set(found), wanted - set(found)
     assert len(found["cv.E070"]["details"]) == 5, found["cv.E070"]
+
+
+@pytest.mark.parametrize("answer, words", [
+    (b"", "closed without an answer"), (b"HTTP/1.1 200 OK\r\nContent-Le", "cut off"), (b"SSH-2.0-OpenSSH_9.2p1\r\n", "not HTTP"),
+    (b"HTTP/1.1 200 OK\r\n" + b"a: b\r\n" * 20_000 + b"\r\n", "not HTTP")], ids=["none", "half", "other", "endless"])
+def test_broken_answers(resting, answer, words):
+    """What is no answer is told as that."""
+    with naive_server(resting, answer) as url:
+        code, found = resting.check("--url", url)
+    assert code == 1 and words in found["cv.E060"]["details"][0], found
 
 
 def outside_address():
