@@ -29,7 +29,7 @@ void append_member(std::string& out, std::string_view name, std::string_view val
 
 } // namespace
 
-void findings::add(finding_id id, std::string detail)
+void findings::add(finding_id id, const std::string& detail)
 {
     auto& list = details_[id.index()];
     auto shown = printable(detail);

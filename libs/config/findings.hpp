@@ -12,7 +12,7 @@ class findings
 {
 public:
     /// `detail` says where and what exactly; the same one is kept once.
-    void add(finding_id id, std::string detail);
+    void add(finding_id id, const std::string& detail);
 
     /// From now on findings of that id do not fail the check; false when there is no such id.
     bool silence(std::string_view id, std::string reason);

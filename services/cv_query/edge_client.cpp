@@ -120,6 +120,8 @@ edge_connection::edge_connection(const std::vector<edge_address>& where) : state
     for (const auto& address : where) {
         state_->socket =
             unique_fd(::socket(address.bytes.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+        if (!state_->socket)
+            throw edge_error{errno_message(errno)};
         const int result =
             ::connect(state_->socket.get(), reinterpret_cast<const sockaddr*>(&address.bytes), address.size);
         int error = result == 0 ? 0 : errno;
@@ -224,7 +226,7 @@ bool edge_connection::has_ticket() const
 int edge_connection::ephemeral_dh_bits() const
 {
     EVP_PKEY* key = nullptr;
-    if (SSL_get_peer_tmp_key(state_->tls.get(), &key) != 1)
+    if (SSL_get_peer_tmp_key(state_->tls.get(), &key) != 1) // NOLINT: OpenSSL's macro passes it as void*
         return 0;
     const std::unique_ptr<EVP_PKEY, decltype(&EVP_PKEY_free)> owned(key, &EVP_PKEY_free);
     return EVP_PKEY_is_a(key, "DH") ? EVP_PKEY_get_bits(key) : 0;

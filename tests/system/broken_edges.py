@@ -1,4 +1,5 @@
 """Running edges broken on purpose, each in one place, and the id that a deploy check gives that."""
+import re
 import socket
 import ssl
 import threading
@@ -25,6 +26,11 @@ def place(text):
 def both(*changes):
     """Several changes."""
     return lambda it: [change(it) for change in changes]
+
+
+def lose_style(it):
+    """A style that the page names is gone."""
+    it.site.joinpath(re.search(r'"/(static/[^"]+\.css)"', (it.site / "index.html").read_text("utf-8"))[1]).unlink()
 
 
 def weak_dh(it):
@@ -76,7 +82,7 @@ EDGES = [
     ("security.W008", edit("servers.conf", "return 301", "return 200 hello; #"), set()),
     ("cv.W080", lambda it: (it.site / "static/manifest.json").unlink(), set()),
     ("cv.W081", edit("site.conf", ", immutable", ""), set()),
-    ("cv.W081", lambda it: next((it.site / "static").glob("*.css")).unlink(), set()),
+    ("cv.W081", lose_style, set()),
     ("cv.E082", lambda it: it.edit("site.conf", "location /static/ {", f"location /static {{ alias {it.site}/static/;"),
      set()),
     ("cv.E082", lambda it: (it.site / ".env").write_text("SECRET_KEY=x"), set()),
@@ -97,6 +103,8 @@ EDGES = [
     ("cv.W035", both(lambda it: it.authority.issue(it.certificate, it.key, kind=("rsa", "rsa_keygen_bits:1024")),
                      edit("tls.conf", "ssl_ciphers ", "ssl_ciphers @SECLEVEL=0:")), {"cv.E037"}),
 ]
+
+
 WELL = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n"
 
 
