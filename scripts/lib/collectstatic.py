@@ -51,7 +51,7 @@ def inputs(site):
 
 
 def to_truetype(font):
-    """Gives a font with cubic outlines (CFF) quadratic ones: Chromium embeds those as a font in PDFs, others as drawings."""
+    """Gives a font with cubic outlines (CFF) quadratic ones: those are fonts in Chromium's PDFs, others drawings."""
     glyphs, outlines = {}, font.getGlyphSet()
     for name in font.getGlyphOrder():
         pen = TTGlyphPen(outlines)
@@ -73,7 +73,8 @@ def to_truetype(font):
 def font(path, unicodes):
     """The font with those letters only, as WOFF2; the same for the same font."""
     options = subset.Options(flavor="woff2", layout_features=["*"], hinting=False, desubroutinize=True,
-                             name_IDs=[0, 1, 2, 13, 14], notdef_outline=True, recalc_timestamp=False, recalc_bounds=True)
+                             name_IDs=[0, 1, 2, 13, 14], notdef_outline=True, recalc_timestamp=False,
+                             recalc_bounds=True)
     loaded = subset.load_font(path, options)
     worker = subset.Subsetter(options)
     worker.populate(unicodes=subset.parse_unicodes(unicodes))
@@ -178,7 +179,8 @@ def main():
     try:
         manifest = build(site, new)
         keep_previous(out, new, manifest)
-        write(new / "static/manifest.json", (json.dumps(manifest | {"inputs": digest}, indent=1) + "\n").encode(), False)
+        told = json.dumps(manifest | {"inputs": digest}, indent=1) + "\n"
+        write(new / "static/manifest.json", told.encode(), compressed=False)
         new.chmod(0o755)
         if out.exists():
             swap(new, out)

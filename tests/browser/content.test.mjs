@@ -11,20 +11,47 @@ let chrome, stack, data, tab;
 before(async () => {
   data = ownData();
   // Top-level keys and fields that nobody has foreseen, and addresses that must not become links.
-  writeFileSync(join(data.folder, 'cvs/odd.json'), JSON.stringify({
-    basics: [{ fname: 'Odd', lname: '<b>Case</b>', label: 'One label', email: 'odd@example.org', hobby: ['chess', 'tea'],
-      phone: '+49 30 23125 099', location: { city: 'Bremen', planet: 'Earth' } }, { fname: 'Second', lname: 'Entry' }],
-    profiles: [{ network: 'Shady', username: 'x', url: 'javascript:alert(1)' }, 'plain profile'],
-    education: [{ institution: 'School of Odd', startDate: '2020-01', endDate: null, gpa: '1,0', thesis: { title: 'On odd things', pages: 12 } }],
-    experiences: ['a bare line', { role: 'Data URL', url: 'data:text/html,<script>alert(1)</script>' }],
-    skills: [{ long_name: 'Juggling', short_name: 'J' }, 'Whistling'],
-    projects: [{ title: '<img src=x onerror=alert(1)>', description: 'Markup & "quotes"', stars: 1250, url: 'vbscript:x' }],
-    publications: [{ title: 'Untyped', authors: 'One Author', date: '2021-13', pages: { from: 1, to: 2 } }],
-    languages: [{ language: 'Esperanto', proficiency: 'fair' }],
-    workshop_and_certifications: [{ issuer: 'Nobody', certifications: 'none yet', motto: 'later' }],
-    references: [{ name: 'R. Eference', email: 'r@example.org', phone: ['+49 30 23125 098'], knows_since: '2011-02-03' }],
-    awards: [{ title: 'Golden Spoon', year: 2019, jury: ['A', 'B'] }], volunteering: { place: 'Library', since: 2015 }, motto: 'Onward',
-  }));
+  writeFileSync(
+    join(data.folder, 'cvs/odd.json'),
+    JSON.stringify({
+      basics: [
+        {
+          fname: 'Odd',
+          lname: '<b>Case</b>',
+          label: 'One label',
+          email: 'odd@example.org',
+          hobby: ['chess', 'tea'],
+          phone: '+49 30 23125 099',
+          location: { city: 'Bremen', planet: 'Earth' },
+        },
+        { fname: 'Second', lname: 'Entry' },
+      ],
+      profiles: [{ network: 'Shady', username: 'x', url: 'javascript:alert(1)' }, 'plain profile'],
+      education: [
+        {
+          institution: 'School of Odd',
+          startDate: '2020-01',
+          endDate: null,
+          gpa: '1,0',
+          thesis: { title: 'On odd things', pages: 12 },
+        },
+      ],
+      experiences: ['a bare line', { role: 'Data URL', url: 'data:text/html,<script>alert(1)</script>' }],
+      skills: [{ long_name: 'Juggling', short_name: 'J' }, 'Whistling'],
+      projects: [
+        { title: '<img src=x onerror=alert(1)>', description: 'Markup & "quotes"', stars: 1250, url: 'vbscript:x' },
+      ],
+      publications: [{ title: 'Untyped', authors: 'One Author', date: '2021-13', pages: { from: 1, to: 2 } }],
+      languages: [{ language: 'Esperanto', proficiency: 'fair' }],
+      workshop_and_certifications: [{ issuer: 'Nobody', certifications: 'none yet', motto: 'later' }],
+      references: [
+        { name: 'R. Eference', email: 'r@example.org', phone: ['+49 30 23125 098'], knows_since: '2011-02-03' },
+      ],
+      awards: [{ title: 'Golden Spoon', year: 2019, jury: ['A', 'B'] }],
+      volunteering: { place: 'Library', since: 2015 },
+      motto: 'Onward',
+    }),
+  );
   chrome = await browser();
   await run(join(ROOT, 'scripts/collectstatic.sh'), []);
   stack = await start({ CV_DATA_DIR: data.folder });
@@ -52,11 +79,23 @@ for (const person of ['mahsa', 'ramin'])
         const { body } = await api(`/api/v1/cvs/${person}/?lang=${lang}&focus=${encodeURIComponent(focus)}`);
         const page = await tab.page.evaluate(shown);
         assert.deepEqual(missing(body, page), [], `${focus}: all is shown`);
-        const gone = Object.keys(page.items).filter((at) => at.split('/').slice(1).reduce((value, key) => value?.[key.replace(/~1/g, '/').replace(/~0/g, '~')], body) === undefined);
+        const gone = Object.keys(page.items).filter(
+          (at) =>
+            at
+              .split('/')
+              .slice(1)
+              .reduce((value, key) => value?.[key.replace(/~1/g, '/').replace(/~0/g, '~')], body) === undefined,
+        );
         assert.deepEqual(gone, [], `${focus}: nothing else is shown`);
-        const set = await tab.page.evaluate(() => ({ lang: document.documentElement.lang, dir: document.documentElement.dir,
-          cv: document.querySelector('article').lang, cvDir: document.querySelector('article').dir, fallback: document.querySelector('.fallback')?.innerText ?? '',
-          focuses: [...document.querySelectorAll('.focus a')].length, current: document.querySelector('.focus [aria-current]').href }));
+        const set = await tab.page.evaluate(() => ({
+          lang: document.documentElement.lang,
+          dir: document.documentElement.dir,
+          cv: document.querySelector('article').lang,
+          cvDir: document.querySelector('article').dir,
+          fallback: document.querySelector('.fallback')?.innerText ?? '',
+          focuses: [...document.querySelectorAll('.focus a')].length,
+          current: document.querySelector('.focus [aria-current]').href,
+        }));
         assert.deepEqual([set.lang, set.dir], [lang, lang === 'fa' ? 'rtl' : 'ltr']);
         assert.deepEqual([set.cv, set.cvDir], [served, served === 'fa' ? 'rtl' : 'ltr']);
         assert.equal(set.fallback !== '', served !== lang, 'another language than asked is told');
@@ -71,13 +110,42 @@ test('fields that nobody has foreseen are shown, as text', async () => {
   const { body } = await api('/api/v1/cvs/odd/');
   const page = await tab.page.evaluate(shown);
   const text = page.whole.text;
-  for (const wanted of ['<b>Case</b>', 'chess', 'Earth', 'Second', 'plain profile', 'a bare line', 'On odd things', 'Whistling', 'Juggling', '1250',
-    '<img src=x onerror=alert(1)>', 'Markup & "quotes"', '2021-13', 'fair', 'none yet', 'later', 'Golden Spoon', 'Library', 'Onward', 'One Author', 'One label'])
+  for (const wanted of [
+    '<b>Case</b>',
+    'chess',
+    'Earth',
+    'Second',
+    'plain profile',
+    'a bare line',
+    'On odd things',
+    'Whistling',
+    'Juggling',
+    '1250',
+    '<img src=x onerror=alert(1)>',
+    'Markup & "quotes"',
+    '2021-13',
+    'fair',
+    'none yet',
+    'later',
+    'Golden Spoon',
+    'Library',
+    'Onward',
+    'One Author',
+    'One label',
+  ])
     assert.ok(text.includes(wanted), wanted);
   assert.ok(Object.keys(body).length > 12);
-  assert.deepEqual(page.whole.links.filter((link) => !/^(https?|mailto|tel):/.test(link)), [], 'no link runs code');
+  assert.deepEqual(
+    page.whole.links.filter((link) => !/^(https?|mailto|tel):/.test(link)),
+    [],
+    'no link runs code',
+  );
   assert.equal(page.whole.dates.includes('2011-02-03'), true);
-  assert.deepEqual((await tab.faults()).filter((fault) => !/odd\/picture/.test(fault)), [], 'but for the picture that there is none of');
+  assert.deepEqual(
+    (await tab.faults()).filter((fault) => !/odd\/picture/.test(fault)),
+    [],
+    'but for the picture that there is none of',
+  );
 });
 
 test('what is missing would be found', async () => {
@@ -91,5 +159,34 @@ test('what is missing would be found', async () => {
   });
   const lost = missing(body, await tab.page.evaluate(shown));
   for (const at of ['/publications/0/notes', '/profiles/1/url', '/education/3/startDate', 'no item for /experiences/2'])
-    assert.ok(lost.some((line) => line.startsWith(at)), at);
+    assert.ok(
+      lost.some((line) => line.startsWith(at)),
+      at,
+    );
+});
+
+test('more people than a list can hold: the name is typed', async () => {
+  const crowd = ownData();
+  for (let index = 0; index < 1001; index += 1)
+    writeFileSync(
+      join(crowd.folder, `cvs/p${String(index).padStart(4, '0')}.json`),
+      JSON.stringify({ basics: [{ fname: 'Person', lname: `Number ${index}` }] }),
+    );
+  const full = await start({ CV_DATA_DIR: crowd.folder });
+  const visit = await open(chrome, full.base);
+  try {
+    assert.equal(await visit.go('/?person=mahsa&lang=en'), 'ready');
+    const field = visit.page.getByLabel('Person');
+    assert.equal(await field.inputValue(), 'mahsa');
+    assert.equal(await visit.page.locator('#people option').count(), 1000);
+    await field.fill('ramin');
+    await field.press('Enter');
+    await visit.page.waitForFunction(() => document.querySelector('h1').innerText === 'Ramin Abrandish');
+    assert.equal(new URL(visit.page.url()).searchParams.get('person'), 'ramin');
+    assert.deepEqual((await visit.faults()).filter((fault) => !/\/pdf\//.test(fault)), []);
+  } finally {
+    await visit.close();
+    await full.stop();
+    crowd.remove();
+  }
 });

@@ -1,8 +1,15 @@
 // What a page must show of a CV, found out from the API's JSON alone.
 
 /** Digits of Persian, dashes and blanks as one; soft characters away: so that the same text reads the same. */
-export const plain = (text) => text.normalize('NFC').replace(/[۰-۹]/g, (digit) => String(digit.codePointAt(0) - 0x6f0))
-  .replace(/٫/g, '.').replace(/[–—‑-]/g, '-').replace(/[\u200b\u200c\u200e\u200f\u2066-\u2069]/g, '').replace(/\s+/g, ' ').trim();
+export const plain = (text) =>
+  text
+    .normalize('NFC')
+    .replace(/[۰-۹]/g, (digit) => String(digit.codePointAt(0) - 0x6f0))
+    .replace(/٫/g, '.')
+    .replace(/[–—‑-]/g, '-')
+    .replace(/[\u200b\u200c\u200e\u200f\u2066-\u2069]/g, '')
+    .replace(/\s+/g, ' ')
+    .trim();
 
 /** Keys whose values need not stand on the page as text, each with its reason. */
 export const NOT_TEXT = {
@@ -28,7 +35,8 @@ export function* leaves(value, at = '', key = '') {
 /** Every purpose an item is tagged with. */
 export function purposes(value, found = new Set()) {
   if (value && typeof value === 'object')
-    for (const [key, item] of Object.entries(value)) key === 'type_key' ? item.forEach((tag) => found.add(tag)) : purposes(item, found);
+    for (const [key, item] of Object.entries(value))
+      key === 'type_key' ? item.forEach((tag) => found.add(tag)) : purposes(item, found);
   return found;
 }
 
@@ -36,7 +44,16 @@ export function purposes(value, found = new Set()) {
 export function items(cv) {
   const found = [];
   const list = (at, value) => Array.isArray(value) && value.forEach((_, index) => found.push(`${at}/${index}`));
-  for (const key of ['profiles', 'education', 'experiences', 'projects', 'publications', 'languages', 'workshop_and_certifications', 'references'])
+  for (const key of [
+    'profiles',
+    'education',
+    'experiences',
+    'projects',
+    'publications',
+    'languages',
+    'workshop_and_certifications',
+    'references',
+  ])
     list(`/${key}`, cv[key]);
   for (const key of ['languages', 'workshop_and_certifications'])
     cv[key]?.forEach((entry, index) => list(`/${key}/${index}/certifications`, entry.certifications));
@@ -48,33 +65,46 @@ export function items(cv) {
 
 /** What the page shows: of each marked item its text, links and dates. Runs in the browser. */
 export const shown = () => {
-  const of = (element) => ({ text: `${element.innerText} ${[...element.querySelectorAll('img')].map((image) => image.alt).join(' ')}`,
+  const of = (element) => ({
+    text: `${element.innerText} ${[...element.querySelectorAll('img')].map((image) => image.alt).join(' ')}`,
     links: [...element.querySelectorAll('a')].map((link) => link.getAttribute('href')),
     dates: [...element.querySelectorAll('time')].map((time) => time.dateTime),
-    visible: element.getClientRects().length > 0 });
+    visible: element.getClientRects().length > 0,
+  });
   const article = document.querySelector('article');
-  return { whole: of(article), items: Object.fromEntries([...article.querySelectorAll('[data-at]')].map((element) => [element.dataset.at, of(element)])) };
+  return {
+    whole: of(article),
+    items: Object.fromEntries(
+      [...article.querySelectorAll('[data-at]')].map((element) => [element.dataset.at, of(element)]),
+    ),
+  };
 };
 
 /** What of the CV the page fails to show. */
 export function missing(cv, page) {
-  const lost = items(cv).filter((at) => !page.items[at]?.visible).map((at) => `no item for ${at}`);
+  const lost = items(cv)
+    .filter((at) => !page.items[at]?.visible)
+    .map((at) => `no item for ${at}`);
   for (const place of Object.values({ ...page.items, '': page.whole })) place.plain = plain(place.text);
   for (const [at, key, value] of leaves(cv)) {
     const steps = at.split('/');
     while (steps.length && !page.items[steps.join('/')]) steps.pop();
     const place = page.items[steps.join('/')] ?? page.whole;
     if (key === 'logo_url') continue;
-    if (/^\/basics\/0\/Pictures\/0\/URL$/.test(at)) continue; // the API's copy is shown, since the page loads nothing from elsewhere
+    if (at === '/basics/0/Pictures/0/URL') continue; // the API's copy is shown: nothing is loaded from elsewhere
     const text = String(value);
     const isLink = /^https?:/.test(text);
     const isDate = /^\d{4}-\d\d(-\d\d)?$/.test(text) && !isNaN(Date.parse(text));
-    const good = key in NOT_TEXT
-      ? typeof value === 'boolean' || place.links.some((link) => link?.startsWith('tel:') && link.includes(text))
-      : isLink ? place.links.includes(new URL(text).href)
-        : isDate ? place.dates.includes(text) && place.plain.includes(text.slice(0, 4))
-          : ['year', 'month', 'day'].includes(key) ? place.dates.some((date) => date.split('-').map(Number).includes(Number(text)))
-            : place.plain.includes(plain(text));
+    const good =
+      key in NOT_TEXT
+        ? typeof value === 'boolean' || place.links.some((link) => link?.startsWith('tel:') && link.includes(text))
+        : isLink
+          ? place.links.includes(new URL(text).href)
+          : isDate
+            ? place.dates.includes(text) && place.plain.includes(text.slice(0, 4))
+            : ['year', 'month', 'day'].includes(key)
+              ? place.dates.some((date) => date.split('-').map(Number).includes(Number(text)))
+              : place.plain.includes(plain(text));
     if (!good) lost.push(`${at}: ${text}`);
   }
   return lost;

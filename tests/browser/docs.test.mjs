@@ -21,15 +21,36 @@ after(async () => {
 });
 
 const METHODS = ['get', 'head', 'options'];
-const resolve = (node) => (node.$ref ? resolve(node.$ref.slice(2).split('/').reduce((at, key) => at[key], spec)) : node);
+const resolve = (node) =>
+  node.$ref
+    ? resolve(
+        node.$ref
+          .slice(2)
+          .split('/')
+          .reduce((at, key) => at[key], spec),
+      )
+    : node;
 const flat = (text) => text.replace(/\s+/g, ' ').trim();
-const operations = () => Object.entries(spec.paths).flatMap(([path, item]) => METHODS.filter((method) => item[method])
-  .map((method) => ({ path, method, ...item[method], parameters: [...(item.parameters ?? []), ...(item[method].parameters ?? [])].map(resolve) })));
+const operations = () =>
+  Object.entries(spec.paths).flatMap(([path, item]) =>
+    METHODS.filter((method) => item[method]).map((method) => ({
+      path,
+      method,
+      ...item[method],
+      parameters: [...(item.parameters ?? []), ...(item[method].parameters ?? [])].map(resolve),
+    })),
+  );
 
 test('every operation with its parameters, responses, headers and examples', async () => {
   await page.screenshot({ path: join(SHOTS, 'docs.png') });
-  await page.evaluate(() => document.querySelectorAll('details').forEach((details) => { details.open = true; }));
-  const told = await page.evaluate(() => Object.fromEntries([...document.querySelectorAll('.operation')].map((element) => [element.id, element.innerText])));
+  await page.evaluate(() =>
+    document.querySelectorAll('details').forEach((details) => {
+      details.open = true;
+    }),
+  );
+  const told = await page.evaluate(() =>
+    Object.fromEntries([...document.querySelectorAll('.operation')].map((element) => [element.id, element.innerText])),
+  );
   const contents = await page.locator('.contents').innerText();
   const all = operations();
   assert.ok(all.length >= 30);
@@ -44,14 +65,20 @@ test('every operation with its parameters, responses, headers and examples', asy
       const response = resolve(value);
       has(key);
       has(response.description);
-      for (const [name, header] of Object.entries(response.headers ?? {})) { has(name); has(resolve(header).description ?? ''); }
+      for (const [name, header] of Object.entries(response.headers ?? {})) {
+        has(name);
+        has(resolve(header).description ?? '');
+      }
       for (const [type, media] of Object.entries(response.content ?? {})) {
         has(type);
         for (const example of Object.values(media.examples ?? {})) has(JSON.stringify(resolve(example).value, null, 2));
         if (media.example !== undefined) has(JSON.stringify(media.example, null, 2));
       }
     }
-    for (const parameter of operation.parameters) { has(parameter.name); has(parameter.description ?? ''); }
+    for (const parameter of operation.parameters) {
+      has(parameter.name);
+      has(parameter.description ?? '');
+    }
   }
   for (const [name, schema] of Object.entries(spec.components.schemas)) {
     const text = flat(told[`schema-${name}`] ?? '');
@@ -64,18 +91,21 @@ test('every operation with its parameters, responses, headers and examples', asy
 });
 
 test('every link within the page leads somewhere', async () => {
-  const lost = await page.evaluate(() => [...document.querySelectorAll('a[href^="#"]')].map((link) => decodeURIComponent(link.hash.slice(1)))
-    .filter((id) => !document.getElementById(id)));
+  const lost = await page.evaluate(() =>
+    [...document.querySelectorAll('a[href^="#"]')]
+      .map((link) => decodeURIComponent(link.hash.slice(1)))
+      .filter((id) => !document.getElementById(id)),
+  );
   assert.deepEqual(lost, []);
 });
 
 /** Fills the form of an operation, sends it, and reads what is shown. */
 async function send(id, values = {}) {
   const form = page.locator(`#${id} .try`);
-  if (!await form.evaluate((details) => details.open)) await form.locator('summary').click();
+  if (!(await form.evaluate((details) => details.open))) await form.locator('summary').click();
   for (const [name, value] of Object.entries(values)) {
     const field = form.locator(`[name="${name}"]`);
-    if (await field.evaluate((element) => element.tagName) === 'SELECT') await field.selectOption(value);
+    if ((await field.evaluate((element) => element.tagName)) === 'SELECT') await field.selectOption(value);
     else await field.fill(value);
   }
   await form.getByRole('button').click();
@@ -84,8 +114,12 @@ async function send(id, values = {}) {
   return {
     status: await answer.locator('.status').innerText(),
     curl: await answer.locator('.curl').innerText(),
-    body: await answer.locator('.body').count() ? await answer.locator('.body').innerText() : null,
-    headers: Object.fromEntries(await answer.locator('.headers > div').evaluateAll((rows) => rows.map((row) => [row.children[0].textContent, row.children[1].textContent]))),
+    body: (await answer.locator('.body').count()) ? await answer.locator('.body').innerText() : null,
+    headers: Object.fromEntries(
+      await answer
+        .locator('.headers > div')
+        .evaluateAll((rows) => rows.map((row) => [row.children[0].textContent, row.children[1].textContent])),
+    ),
     text: await answer.innerText(),
   };
 }
@@ -96,9 +130,14 @@ test('a form sends the request; the command line does the same', async () => {
   assert.match(sent.status, /^200/);
   assert.equal(sent.headers['content-language'], 'de');
   assert.equal(sent.curl, `curl -i '${stack.base}/api/v1/cvs/ramin/?lang=de&focus=Embedded+Systems'`);
-  const source = await (await tab.context.request.get(`${stack.base}/api/v1/cvs/ramin/?lang=de&focus=Embedded%20Systems`)).text();
+  const source = await (
+    await tab.context.request.get(`${stack.base}/api/v1/cvs/ramin/?lang=de&focus=Embedded%20Systems`)
+  ).text();
   assert.deepEqual(JSON.parse(sent.body), JSON.parse(source));
-  assert.ok(sent.body.includes('3.50') === source.includes('3.50') && sent.body.includes('1.30') === source.includes('1.30'), 'numbers keep their spelling');
+  assert.ok(
+    sent.body.includes('3.50') === source.includes('3.50') && sent.body.includes('1.30') === source.includes('1.30'),
+    'numbers keep their spelling',
+  );
   const said = await run('bash', ['-c', `${sent.curl} -sk`]);
   assert.equal(said.slice(said.indexOf('\r\n\r\n') + 4), source);
 });
@@ -122,5 +161,8 @@ test('other operations, and answers other than 200', async () => {
   await tab.context.setOffline(true);
   assert.match((await send('getIndex')).status, /No answer came/);
   await tab.context.setOffline(false);
-  assert.deepEqual((await tab.faults()).filter((fault) => !/status of 400|ERR_INTERNET_DISCONNECTED/.test(fault)), []);
+  assert.deepEqual(
+    (await tab.faults()).filter((fault) => !/status of 400|ERR_INTERNET_DISCONNECTED/.test(fault)),
+    [],
+  );
 });

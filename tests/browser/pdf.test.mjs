@@ -26,10 +26,23 @@ test('one for each person and language that there is, and nothing else', () => {
 
 // Words as sets of letters: the order of letters within ligatures, and of words within lines of two directions, is what
 // extracting programs differ in.
-const letters = (word) => [...word.normalize('NFKD')].filter((char) => /[\p{L}\p{N}\p{M}]/u.test(char)).sort().join('');
-const words = (text) => plain(text).split(/[^\p{L}\p{N}\p{M}\u200c]+/u).map(letters).filter((word) => word.length > 1);
+const letters = (word) =>
+  [...word.normalize('NFKD')]
+    .filter((char) => /[\p{L}\p{N}\p{M}]/u.test(char))
+    .sort()
+    .join('');
+const words = (text) =>
+  plain(text)
+    .split(/[^\p{L}\p{N}\p{M}\u200c]+/u)
+    .map(letters)
+    .filter((word) => word.length > 1);
 
-for (const [file, lang, title] of [['ramin', 'en', 'Ramin Abrandish – CV'], ['ramin_de', 'de', 'Ramin Abrandish – Lebenslauf'], ['ramin_fa', 'fa', 'رامین ابراندیش – رزومه'], ['mahsa', 'en', 'Mahsa Barankesht – CV']])
+for (const [file, lang, title] of [
+  ['ramin', 'en', 'Ramin Abrandish – CV'],
+  ['ramin_de', 'de', 'Ramin Abrandish – Lebenslauf'],
+  ['ramin_fa', 'fa', 'رامین ابراندیش – رزومه'],
+  ['mahsa', 'en', 'Mahsa Barankesht – CV'],
+])
   test(`${file}.pdf is tagged, A4, and holds the text`, async () => {
     const pdf = join(pdfs, `${file}.pdf`);
     const info = await run('pdfinfo', [pdf]);
@@ -49,13 +62,16 @@ for (const [file, lang, title] of [['ramin', 'en', 'Ramin Abrandish – CV'], ['
       if (key in NOT_TEXT || ['month', 'day'].includes(key) || at.includes('/Pictures/')) continue;
       if (/^https?:|^\d{4}-\d\d(-\d\d)?$/.test(value)) continue;
       for (const word of plain(String(value)).split(/[^\p{L}\p{N}\p{M}]+/u))
-        if (letters(word).length > 1 && !there.has(letters(word)) && !all.includes(word.replace(/[^\p{L}\p{N}]/gu, ''))) lost.push(`${at}: ${word}`);
+        if (letters(word).length > 1 && !there.has(letters(word)) && !all.includes(word.replace(/[^\p{L}\p{N}]/gu, '')))
+          lost.push(`${at}: ${word}`);
     }
     assert.deepEqual(lost, []);
     const links = readFileSync(pdf, 'latin1');
     assert.ok(links.includes('mailto:') && links.includes('/URI'), 'links work');
     const ours = (name) => new RegExp(`^pdf-${file}-\\d+\\.png$`).test(name);
-    readdirSync(SHOTS).filter(ours).forEach((name) => rmSync(join(SHOTS, name)));
+    readdirSync(SHOTS)
+      .filter(ours)
+      .forEach((name) => rmSync(join(SHOTS, name)));
     await run('pdftoppm', ['-r', '70', '-png', pdf, join(SHOTS, `pdf-${file}`)]);
     const pages = readdirSync(SHOTS).filter(ours);
     assert.equal(pages.length, Number(/^Pages: +(\d+)/m.exec(info)[1]));
@@ -72,8 +88,18 @@ test('again: every file is replaced whole, and the service serves it', async () 
     const inode = statSync(join(pdfs, 'ramin_fa.pdf')).ino;
     await run(join(ROOT, 'scripts/render-pdfs.sh'), ['--url', stack.base, '--out', pdfs]);
     assert.notEqual(statSync(join(pdfs, 'ramin_fa.pdf')).ino, inode);
-    assert.deepEqual(readdirSync(pdfs).filter((name) => name.startsWith('.')), []);
-    const said = await run('curl', ['-sk', '-D', '-', '-o', join(data.folder, 'got.pdf'), `${stack.base}/api/v1/cvs/ramin/pdf/?lang=fa`]);
+    assert.deepEqual(
+      readdirSync(pdfs).filter((name) => name.startsWith('.')),
+      [],
+    );
+    const said = await run('curl', [
+      '-sk',
+      '-D',
+      '-',
+      '-o',
+      join(data.folder, 'got.pdf'),
+      `${stack.base}/api/v1/cvs/ramin/pdf/?lang=fa`,
+    ]);
     assert.match(said, /content-language: fa/i);
     assert.deepEqual(readFileSync(join(data.folder, 'got.pdf')), readFileSync(join(pdfs, 'ramin_fa.pdf')));
   } finally {
@@ -82,6 +108,12 @@ test('again: every file is replaced whole, and the service serves it', async () 
 });
 
 test('what cannot be printed ends with a reason', async () => {
-  await assert.rejects(run(join(ROOT, 'scripts/render-pdfs.sh'), ['--url', 'https://127.0.0.1:9', '--out', pdfs]), /ended with 1: render-pdfs: .*refused/s);
-  await assert.rejects(run(join(ROOT, 'scripts/render-pdfs.sh'), ['--frobnicate', '1']), /ended with 64: unknown argument/);
+  await assert.rejects(
+    run(join(ROOT, 'scripts/render-pdfs.sh'), ['--url', 'https://127.0.0.1:9', '--out', pdfs]),
+    /ended with 1: render-pdfs: .*refused/s,
+  );
+  await assert.rejects(
+    run(join(ROOT, 'scripts/render-pdfs.sh'), ['--frobnicate', '1']),
+    /ended with 64: unknown argument/,
+  );
 });

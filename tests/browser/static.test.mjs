@@ -24,7 +24,10 @@ after(async () => {
   rmSync(folder, { recursive: true });
 });
 
-const hash = (name, algorithm, coding) => createHash(algorithm).update(readFileSync(join(out, 'static', name))).digest(coding);
+const hash = (name, algorithm, coding) =>
+  createHash(algorithm)
+    .update(readFileSync(join(out, 'static', name)))
+    .digest(coding);
 
 test('names hold the hash of the content', () => {
   const names = Object.entries(manifest.paths);
@@ -45,34 +48,38 @@ test('pages and styles refer to hashed names, scripts and styles with their inte
     for (const [tag, element, hashed] of used) {
       const name = Object.keys(manifest.paths).find((key) => manifest.paths[key] === hashed);
       assert.ok(name, `${page}: ${hashed} is in the manifest`);
-      if (element === 'script' || tag.includes('stylesheet')) assert.ok(tag.includes(`integrity="${manifest.integrity[name]}"`), tag);
+      if (element === 'script' || tag.includes('stylesheet'))
+        assert.ok(tag.includes(`integrity="${manifest.integrity[name]}"`), tag);
     }
     assert.doesNotMatch(text, /<script>|<style|style=|onclick=/, 'nothing inline');
   }
-  const fonts = [...readFileSync(join(out, 'static', manifest.paths['cv.css']), 'utf8').matchAll(/url\(([^)]+)\)/g)].map(([, url]) => url.replace(/"/g, ''));
+  const fonts = [
+    ...readFileSync(join(out, 'static', manifest.paths['cv.css']), 'utf8').matchAll(/url\(([^)]+)\)/g),
+  ].map(([, url]) => url.replace(/"/g, ''));
   assert.equal(fonts.length, 5);
   for (const font of fonts) assert.ok(existsSync(join(out, 'static', font)), font);
 });
 
 test('compressed copies hold the same and are smaller; what nginx fills in has none', () => {
   let copies = 0;
-  const walk = (at) => readdirSync(at, { withFileTypes: true }).forEach((entry) => {
-    const path = join(at, entry.name);
-    if (entry.isDirectory()) return walk(path);
-    const unpack = { '.gz': gunzipSync, '.br': brotliDecompressSync }[path.slice(-3)];
-    if (!unpack) return undefined;
-    copies += 1;
-    assert.deepEqual(unpack(readFileSync(path)), readFileSync(path.slice(0, -3)), path);
-    assert.ok(statSync(path).size < statSync(path.slice(0, -3)).size, path);
-    return undefined;
-  });
+  const walk = (at) =>
+    readdirSync(at, { withFileTypes: true }).forEach((entry) => {
+      const path = join(at, entry.name);
+      if (entry.isDirectory()) return walk(path);
+      const unpack = { '.gz': gunzipSync, '.br': brotliDecompressSync }[path.slice(-3)];
+      if (!unpack) return undefined;
+      copies += 1;
+      assert.deepEqual(unpack(readFileSync(path)), readFileSync(path.slice(0, -3)), path);
+      assert.ok(statSync(path).size < statSync(path.slice(0, -3)).size, path);
+      return undefined;
+    });
   walk(out);
   assert.ok(copies >= 14);
   assert.equal(existsSync(join(out, 'error.html.br')), false);
   assert.equal(existsSync(join(out, 'index.html.br')), true);
 });
 
-test('again: nothing is built anew; the same input gives the same names; what was there before stays for open pages', async () => {
+test('again: nothing is built anew; the same names; what was there before stays for open pages', async () => {
   const inode = statSync(out).ino;
   await run(script, ['--out', out]);
   assert.equal(statSync(out).ino, inode);
@@ -81,7 +88,10 @@ test('again: nothing is built anew; the same input gives the same names; what wa
   cpSync(out, other, { recursive: true });
   writeFileSync(join(other, 'static/old.0123456789ab.js'), 'old');
   writeFileSync(join(other, 'static/left.0123456789ab.js'), 'not of that build');
-  writeFileSync(join(other, 'static/manifest.json'), JSON.stringify({ paths: { 'old.js': 'old.0123456789ab.js' }, inputs: 'other' }));
+  writeFileSync(
+    join(other, 'static/manifest.json'),
+    JSON.stringify({ paths: { 'old.js': 'old.0123456789ab.js' }, inputs: 'other' }),
+  );
   await run(script, ['--out', other]);
   assert.equal(existsSync(join(other, 'static/old.0123456789ab.js')), true);
   assert.equal(existsSync(join(other, 'static/left.0123456789ab.js')), false);
@@ -91,13 +101,19 @@ test('again: nothing is built anew; the same input gives the same names; what wa
 
 test('a build that fails leaves what is there', async () => {
   const before = readFileSync(join(out, 'static/manifest.json'), 'utf8');
-  await assert.rejects(run('/usr/bin/python3', [join(ROOT, 'scripts/lib/collectstatic.py'), join(folder, 'nowhere'), out]), /collectstatic: .*nowhere/);
+  await assert.rejects(
+    run('/usr/bin/python3', [join(ROOT, 'scripts/lib/collectstatic.py'), join(folder, 'nowhere'), out]),
+    /collectstatic: .*nowhere/,
+  );
   assert.equal(readFileSync(join(out, 'static/manifest.json'), 'utf8'), before);
   assert.deepEqual(readdirSync(folder).sort(), ['other', 'site']);
 });
 
 test('nginx serves them for good, pages to be asked again, each compressed', async () => {
-  const head = async (path, coding) => (await run('curl', ['-sk', '-o', '/dev/null', '-D', '-', '-H', `Accept-Encoding: ${coding}`, stack.base + path])).toLowerCase();
+  const head = async (path, coding) =>
+    (
+      await run('curl', ['-sk', '-o', '/dev/null', '-D', '-', '-H', `Accept-Encoding: ${coding}`, stack.base + path])
+    ).toLowerCase();
   for (const coding of ['br', 'gzip']) {
     const script = await head(`/static/${manifest.paths['cv.js']}`, coding);
     assert.match(script, /^http\/2 200/);

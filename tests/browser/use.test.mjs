@@ -23,117 +23,184 @@ after(async () => {
 });
 
 /** A page for one test; allowed are those faults that it brings about itself. */
-const using = (name, work, { allowed = /$^/, ...options } = {}) => test(name, async () => {
-  const tab = await open(chrome, stack.base, options);
-  try {
-    await work(tab, tab.page);
-    assert.deepEqual((await tab.faults()).filter((fault) => !allowed.test(fault)), []);
-  } finally {
-    await tab.close();
-  }
-});
+const using = (name, work, { allowed = /$^/, ...options } = {}) =>
+  test(name, async () => {
+    const tab = await open(chrome, stack.base, options);
+    try {
+      await work(tab, tab.page);
+      assert.deepEqual(
+        (await tab.faults()).filter((fault) => !allowed.test(fault)),
+        [],
+      );
+    } finally {
+      await tab.close();
+    }
+  });
 const shownName = (page) => page.locator('h1').innerText();
 const query = (page) => Object.fromEntries(new URL(page.url()).searchParams);
 const audit = async (page, rules = {}) => {
   await page.evaluate(axe);
   const { violations } = await page.evaluate((options) => window.axe.run(options), rules);
-  return violations.map(({ id, nodes }) => `${id}: ${nodes.map((node) => node.target.join(' ')).slice(0, 5).join('; ')}`);
+  return violations.map(
+    ({ id, nodes }) =>
+      `${id}: ${nodes
+        .map((node) => node.target.join(' '))
+        .slice(0, 5)
+        .join('; ')}`,
+  );
 };
 
 for (const colorScheme of ['light', 'dark'])
-  for (const path of ['/?person=ramin&lang=en', '/?person=ramin&lang=de&focus=Academic', '/?person=ramin&lang=fa', '/docs/', '/no-such-page'])
-    using(`axe finds nothing on ${path}, ${colorScheme}`, async (tab, page) => {
+  for (const path of [
+    '/?person=ramin&lang=en',
+    '/?person=ramin&lang=de&focus=Academic',
+    '/?person=ramin&lang=fa',
+    '/docs/',
+    '/no-such-page',
+  ])
+    using(
+      `axe finds nothing on ${path}, ${colorScheme}`,
+      async (tab, page) => {
+        await tab.go(path);
+        if (path === '/no-such-page') await page.screenshot({ path: join(SHOTS, `error-${colorScheme}.png`) });
+        const rules = colorScheme === 'dark' ? { runOnly: ['cat.color'] } : {}; // the rest is the same
+        assert.deepEqual(await audit(page, rules), []);
+      },
+      { colorScheme, allowed: /no-such-page/ },
+    );
+
+using(
+  'axe finds nothing on a narrow screen, in another language than asked, or on a failure',
+  async (tab, page) => {
+    for (const path of ['/?person=ramin&lang=fa', '/?person=mahsa&lang=de', '/?person=nobody&lang=de']) {
       await tab.go(path);
-      if (path === '/no-such-page') await page.screenshot({ path: join(SHOTS, `error-${colorScheme}.png`) });
-      assert.deepEqual(await audit(page, colorScheme === 'dark' ? { runOnly: ['cat.color'] } : {}), []); // the rest is the same
-    }, { colorScheme, allowed: /no-such-page/ });
+      assert.deepEqual(await audit(page), [], path);
+    }
+  },
+  { viewport: { width: 320, height: 700 }, allowed: /404/ },
+);
 
-using('axe finds nothing on a narrow screen, in another language than asked, or on a failure', async (tab, page) => {
-  for (const path of ['/?person=ramin&lang=fa', '/?person=mahsa&lang=de', '/?person=nobody&lang=de']) {
-    await tab.go(path);
-    assert.deepEqual(await audit(page), [], path);
-  }
-}, { viewport: { width: 320, height: 700 }, allowed: /404/ });
+using(
+  'without an address the browser’s language and the first person are shown',
+  async (tab, page) => {
+    await tab.go('/');
+    assert.equal(await page.getAttribute('html', 'lang'), 'de');
+    assert.equal(await shownName(page), 'Mahsa Barankesht');
+    assert.match(await page.title(), /Mahsa Barankesht – Lebenslauf/);
+  },
+  { locale: 'de-DE', allowed: /mahsa\/pdf/ },
+);
 
-using('without an address the browser’s language and the first person are shown', async (tab, page) => {
-  await tab.go('/');
-  assert.equal(await page.getAttribute('html', 'lang'), 'de');
-  assert.equal(await shownName(page), 'Mahsa Barankesht');
-  assert.match(await page.title(), /Mahsa Barankesht – Lebenslauf/);
-}, { locale: 'de-DE', allowed: /mahsa\/pdf/ });
+using(
+  'choices are in the address; back and forward go through them',
+  async (tab, page) => {
+    await tab.go('/?person=ramin&lang=en');
+    await page.getByRole('navigation', { name: 'Focus' }).getByRole('link', { name: 'Robotics' }).click();
+    await tab.settled();
+    assert.deepEqual(query(page), { person: 'ramin', lang: 'en', focus: 'Robotics' });
+    const robotics = await page.locator('[data-at^="/projects/"]').count();
+    await page.getByRole('link', { name: 'فارسی' }).click();
+    await tab.settled();
+    assert.deepEqual(query(page), { person: 'ramin', lang: 'fa', focus: 'Robotics' });
+    assert.equal(await shownName(page), 'رامین ابراندیش');
+    await page.locator('#person').selectOption('mahsa');
+    await tab.settled();
+    assert.deepEqual(query(page), { person: 'mahsa', lang: 'fa' });
+    await page.goBack();
+    await tab.settled();
+    assert.equal(await shownName(page), 'رامین ابراندیش');
+    await page.goBack();
+    await tab.settled();
+    assert.equal(await shownName(page), 'Ramin Abrandish');
+    assert.equal(await page.locator('[data-at^="/projects/"]').count(), robotics);
+    assert.equal(await page.getAttribute('html', 'dir'), 'ltr');
+    await page.goForward();
+    await tab.settled();
+    assert.equal(await page.getAttribute('html', 'dir'), 'rtl');
+    await page.reload();
+    await tab.settled();
+    assert.deepEqual([await shownName(page), query(page).focus], ['رامین ابراندیش', 'Robotics']);
+  },
+  { allowed: /mahsa\/pdf/ },
+);
 
-using('choices are in the address; back and forward go through them', async (tab, page) => {
-  await tab.go('/?person=ramin&lang=en');
-  await page.getByRole('navigation', { name: 'Focus' }).getByRole('link', { name: 'Robotics' }).click();
-  await tab.settled();
-  assert.deepEqual(query(page), { person: 'ramin', lang: 'en', focus: 'Robotics' });
-  const robotics = await page.locator('[data-at^="/projects/"]').count();
-  await page.getByRole('link', { name: 'فارسی' }).click();
-  await tab.settled();
-  assert.deepEqual(query(page), { person: 'ramin', lang: 'fa', focus: 'Robotics' });
-  assert.equal(await shownName(page), 'رامین ابراندیش');
-  await page.locator('#person').selectOption('mahsa');
-  await tab.settled();
-  assert.deepEqual(query(page), { person: 'mahsa', lang: 'fa' });
-  await page.goBack();
-  await tab.settled();
-  assert.equal(await shownName(page), 'رامین ابراندیش');
-  await page.goBack();
-  await tab.settled();
-  assert.equal(await shownName(page), 'Ramin Abrandish');
-  assert.equal(await page.locator('[data-at^="/projects/"]').count(), robotics);
-  assert.equal(await page.getAttribute('html', 'dir'), 'ltr');
-  await page.goForward();
-  await tab.settled();
-  assert.equal(await page.getAttribute('html', 'dir'), 'rtl');
-  await page.reload();
-  await tab.settled();
-  assert.deepEqual([await shownName(page), query(page).focus], ['رامین ابراندیش', 'Robotics']);
-}, { allowed: /mahsa\/pdf/ });
-
-using('all can be done by keyboard, with the place always visible', async (tab, page) => {
-  await tab.go('/?person=ramin&lang=en');
-  await page.keyboard.press('Tab');
-  assert.equal(await page.evaluate(() => document.activeElement.className), 'skip');
-  assert.ok((await page.locator('.skip').boundingBox()).y >= 0, 'the skip link comes into sight');
-  await page.keyboard.press('Enter');
-  assert.equal(await page.evaluate(() => document.activeElement.id), 'cv');
-  await page.goto(`${stack.base}/?person=ramin&lang=en`);
-  await tab.settled();
-  const seen = [];
-  for (let step = 0; step < 60; step += 1) {
+using(
+  'all can be done by keyboard, with the place always visible',
+  async (tab, page) => {
+    await tab.go('/?person=ramin&lang=en');
     await page.keyboard.press('Tab');
-    const at = await page.evaluate(() => {
-      const element = document.activeElement;
-      const style = getComputedStyle(element);
-      return { key: element.dataset.key ?? element.getAttribute('href'), outlined: element.className === 'skip' || (style.outlineStyle !== 'none' && parseFloat(style.outlineWidth) >= 2) };
-    });
-    if (!at.key) break;
-    assert.ok(at.outlined, `${at.key} is outlined`);
-    seen.push(at.key);
-  }
-  const order = ['person', 'lang-en', 'lang-de', 'lang-fa', 'pdf', 'json', 'print', 'theme', 'focus-Full CV', 'focus-Programming', 'mailto:ramin.abrandish@example.com'];
-  assert.deepEqual(seen.filter((key) => order.includes(key)), order);
-  await page.locator('[data-key="lang-de"]').focus();
-  await page.keyboard.press('Enter');
-  await tab.settled();
-  assert.equal(await page.getAttribute('html', 'lang'), 'de');
-  assert.equal(await page.evaluate(() => document.activeElement.dataset.key), 'lang-de', 'the focus stays where it was');
-  await page.locator('#person').focus();
-  await page.keyboard.press('ArrowUp');
-  await page.waitForFunction(() => document.querySelector('h1')?.innerText === 'Mahsa Barankesht');
-  assert.equal(await page.evaluate(() => document.activeElement.id), 'person');
-}, { allowed: /mahsa\/pdf/ });
+    assert.equal(await page.evaluate(() => document.activeElement.className), 'skip');
+    assert.ok((await page.locator('.skip').boundingBox()).y >= 0, 'the skip link comes into sight');
+    await page.keyboard.press('Enter');
+    assert.equal(await page.evaluate(() => document.activeElement.id), 'cv');
+    await page.goto(`${stack.base}/?person=ramin&lang=en`);
+    await tab.settled();
+    const seen = [];
+    for (let step = 0; step < 60; step += 1) {
+      await page.keyboard.press('Tab');
+      const at = await page.evaluate(() => {
+        const element = document.activeElement;
+        const style = getComputedStyle(element);
+        return {
+          key: element.dataset.key ?? element.getAttribute('href'),
+          outlined:
+            element.className === 'skip' || (style.outlineStyle !== 'none' && parseFloat(style.outlineWidth) >= 2),
+        };
+      });
+      if (!at.key) break;
+      assert.ok(at.outlined, `${at.key} is outlined`);
+      seen.push(at.key);
+    }
+    const order = [
+      'person',
+      'lang-en',
+      'lang-de',
+      'lang-fa',
+      'pdf',
+      'json',
+      'print',
+      'theme',
+      'focus-Full CV',
+      'focus-Programming',
+      'mailto:ramin.abrandish@example.com',
+    ];
+    assert.deepEqual(
+      seen.filter((key) => order.includes(key)),
+      order,
+    );
+    await page.locator('[data-key="lang-de"]').focus();
+    await page.keyboard.press('Enter');
+    await tab.settled();
+    assert.equal(await page.getAttribute('html', 'lang'), 'de');
+    assert.equal(
+      await page.evaluate(() => document.activeElement.dataset.key),
+      'lang-de',
+      'the focus stays where it was',
+    );
+    await page.locator('#person').focus();
+    await page.keyboard.press('ArrowUp');
+    await page.waitForFunction(() => document.querySelector('h1')?.innerText === 'Mahsa Barankesht');
+    assert.equal(await page.evaluate(() => document.activeElement.id), 'person');
+  },
+  { allowed: /mahsa\/pdf/ },
+);
 
 using('assistive programs get landmarks, one main heading and news', async (tab, page) => {
   await tab.go('/?person=ramin&lang=en');
-  for (const role of ['banner', 'main', 'contentinfo', 'article']) assert.equal(await page.getByRole(role).count(), 1, role);
+  for (const role of ['banner', 'main', 'contentinfo', 'article'])
+    assert.equal(await page.getByRole(role).count(), 1, role);
   assert.equal(await page.getByRole('heading', { level: 1 }).count(), 1);
   assert.match(await page.getByRole('status').innerText(), /Shown: Ramin Abrandish/);
-  for (const name of ['Experience', 'Education', 'Skills', 'Publications']) assert.equal(await page.getByRole('region', { name, exact: true }).count(), 1, name);
+  for (const name of ['Experience', 'Education', 'Skills', 'Publications'])
+    assert.equal(await page.getByRole('region', { name, exact: true }).count(), 1, name);
   assert.equal(await page.getByRole('img', { name: 'Profile picture: Ramin Abrandish' }).count(), 1);
   let release;
-  await page.route('**/api/v1/cvs/ramin/?lang=de', async (route) => { await new Promise((resolve) => { release = resolve; }); await route.continue(); });
+  await page.route('**/api/v1/cvs/ramin/?lang=de', async (route) => {
+    await new Promise((resolve) => {
+      release = resolve;
+    });
+    await route.continue();
+  });
   await page.getByRole('link', { name: 'Deutsch' }).click();
   await page.waitForFunction(() => document.querySelector('#status').textContent === 'Der Lebenslauf wird geladen');
   assert.equal(await page.getAttribute('main', 'aria-busy'), 'true');
@@ -145,59 +212,85 @@ using('assistive programs get landmarks, one main heading and news', async (tab,
   assert.equal(await page.getAttribute('main', 'aria-busy'), null);
 });
 
-using('the PDF is linked where there is one, and in which language it is', async (tab, page) => {
-  await tab.go('/?person=ramin&lang=fa');
-  const link = page.locator('[data-key="pdf"]');
-  assert.equal(await link.getAttribute('hreflang'), 'en');
-  assert.match(await link.innerText(), /انگلیسی/);
-  const answer = await tab.context.request.get(stack.base + await link.getAttribute('href'));
-  assert.deepEqual([answer.status(), answer.headers()['content-type']], [200, 'application/pdf']);
-  const json = await tab.context.request.get(stack.base + await page.locator('[data-key="json"]').getAttribute('href'));
-  assert.equal((await json.json()).basics[0].fname, 'رامین');
-  await tab.go('/?person=mahsa&lang=en');
-  assert.equal(await link.count(), 0);
-}, { allowed: /mahsa\/pdf/ });
+using(
+  'the PDF is linked where there is one, and in which language it is',
+  async (tab, page) => {
+    await tab.go('/?person=ramin&lang=fa');
+    const link = page.locator('[data-key="pdf"]');
+    assert.equal(await link.getAttribute('hreflang'), 'en');
+    assert.match(await link.innerText(), /انگلیسی/);
+    const answer = await tab.context.request.get(stack.base + (await link.getAttribute('href')));
+    assert.deepEqual([answer.status(), answer.headers()['content-type']], [200, 'application/pdf']);
+    const json = await tab.context.request.get(
+      stack.base + (await page.locator('[data-key="json"]').getAttribute('href')),
+    );
+    assert.equal((await json.json()).basics[0].fname, 'رامین');
+    await tab.go('/?person=mahsa&lang=en');
+    assert.equal(await link.count(), 0);
+  },
+  { allowed: /mahsa\/pdf/ },
+);
 
-using('an unknown person: said, with a way on', async (tab, page) => {
-  assert.equal(await tab.go('/?person=nobody&lang=en'), 'error');
-  await page.screenshot({ path: join(SHOTS, 'nobody.png') });
-  assert.match(await page.getByRole('alert').innerText(), /This CV was not found[\s\S]*Request\s+\w{8,}/);
-  await page.getByRole('link', { name: 'Show mahsa' }).click();
-  assert.equal(await tab.settled(), 'ready');
-}, { allowed: /404/ });
+using(
+  'an unknown person: said, with a way on',
+  async (tab, page) => {
+    assert.equal(await tab.go('/?person=nobody&lang=en'), 'error');
+    await page.screenshot({ path: join(SHOTS, 'nobody.png') });
+    assert.match(await page.getByRole('alert').innerText(), /This CV was not found[\s\S]*Request\s+\w{8,}/);
+    await page.getByRole('link', { name: 'Show mahsa' }).click();
+    assert.equal(await tab.settled(), 'ready');
+  },
+  { allowed: /404/ },
+);
 
-using('no network: said, and shown by itself when it is back', async (tab, page) => {
-  await tab.go('/?person=ramin&lang=en');
-  await tab.context.setOffline(true);
-  await page.getByRole('link', { name: 'Deutsch' }).click();
-  assert.equal(await tab.settled(), 'error');
-  assert.match(await page.getByRole('alert').innerText(), /Keine Verbindung/);
-  await tab.context.setOffline(false);
-  await page.waitForFunction(() => document.documentElement.dataset.state === 'ready');
-  assert.equal(await page.getAttribute('html', 'lang'), 'de');
-}, { allowed: /ERR_INTERNET_DISCONNECTED/ });
+using(
+  'no network: said, and shown by itself when it is back',
+  async (tab, page) => {
+    await tab.go('/?person=ramin&lang=en');
+    await tab.context.setOffline(true);
+    await page.getByRole('link', { name: 'Deutsch' }).click();
+    assert.equal(await tab.settled(), 'error');
+    assert.match(await page.getByRole('alert').innerText(), /Keine Verbindung/);
+    await tab.context.setOffline(false);
+    await page.waitForFunction(() => document.documentElement.dataset.state === 'ready');
+    assert.equal(await page.getAttribute('html', 'lang'), 'de');
+  },
+  { allowed: /ERR_INTERNET_DISCONNECTED/ },
+);
 
-using('a failing server: said with its request id, and tried again', async (tab, page) => {
-  const body = JSON.stringify({ error: { code: 503, message: 'CV data unavailable', request_id: 'abc-123' } });
-  await page.route('**/api/v1/cvs/ramin/?*', (route) => route.fulfill({ status: 503, contentType: 'application/json', body }));
-  assert.equal(await tab.go('/?person=ramin&lang=en'), 'error');
-  assert.match(await page.getByRole('alert').innerText(), /503: CV data unavailable[\s\S]*abc-123/);
-  await page.unrouteAll();
-  await page.route('**/api/v1/cvs/ramin/?*', (route) => route.fulfill({ status: 502, contentType: 'text/html', body: '<h1>Bad</h1>' }));
-  await page.getByRole('button', { name: 'Try again' }).click();
-  await page.waitForFunction(() => document.querySelector('[role=alert]')?.innerText.includes('502'));
-  await page.unrouteAll();
-  await page.getByRole('button', { name: 'Try again' }).click();
-  await page.waitForFunction(() => document.documentElement.dataset.state === 'ready');
-  assert.equal(await shownName(page), 'Ramin Abrandish');
-}, { allowed: /status of 50[23]/ });
+using(
+  'a failing server: said with its request id, and tried again',
+  async (tab, page) => {
+    const body = JSON.stringify({ error: { code: 503, message: 'CV data unavailable', request_id: 'abc-123' } });
+    await page.route('**/api/v1/cvs/ramin/?*', (route) =>
+      route.fulfill({ status: 503, contentType: 'application/json', body }),
+    );
+    assert.equal(await tab.go('/?person=ramin&lang=en'), 'error');
+    assert.match(await page.getByRole('alert').innerText(), /503: CV data unavailable[\s\S]*abc-123/);
+    await page.unrouteAll();
+    await page.route('**/api/v1/cvs/ramin/?*', (route) =>
+      route.fulfill({ status: 502, contentType: 'text/html', body: '<h1>Bad</h1>' }),
+    );
+    await page.getByRole('button', { name: 'Try again' }).click();
+    await page.waitForFunction(() => document.querySelector('[role=alert]')?.innerText.includes('502'));
+    await page.unrouteAll();
+    await page.getByRole('button', { name: 'Try again' }).click();
+    await page.waitForFunction(() => document.documentElement.dataset.state === 'ready');
+    assert.equal(await shownName(page), 'Ramin Abrandish');
+  },
+  { allowed: /status of 50[23]/ },
+);
 
 test('too many requests: how long to wait, and then it works', async () => {
   const limited = await start({ CV_DATA_DIR: data.folder, RATE_LIMIT: '60/m' });
   const tab = await open(chrome, limited.base);
   try {
     await tab.go('/?person=ramin&lang=fa');
-    const statuses = await Promise.all(Array.from({ length: 90 }, () => tab.context.request.get(`${limited.base}/api/v1/cvs/`).then((answer) => answer.status())));
+    const statuses = await Promise.all(
+      Array.from({ length: 90 }, () =>
+        tab.context.request.get(`${limited.base}/api/v1/cvs/`).then((answer) => answer.status()),
+      ),
+    );
     assert.ok(statuses.includes(429), 'the limit is reached');
     await tab.page.getByRole('link', { name: 'English' }).click();
     assert.equal(await tab.settled(), 'error');
@@ -209,7 +302,10 @@ test('too many requests: how long to wait, and then it works', async () => {
       }
     });
     assert.equal(await shownName(tab.page), 'Ramin Abrandish');
-    assert.deepEqual((await tab.faults()).filter((fault) => !/status of 429/.test(fault)), []);
+    assert.deepEqual(
+      (await tab.faults()).filter((fault) => !/status of 429/.test(fault)),
+      [],
+    );
   } finally {
     await tab.close();
     await limited.stop();

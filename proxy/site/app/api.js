@@ -9,7 +9,7 @@ export class ApiError extends Error {
 }
 
 /** Numbers as they are spelt in the source (3.50 is not 3.5), where the browser tells; they are only shown here. */
-const asSpelt = (_, value, context) => (typeof value === 'number' ? context?.source ?? String(value) : value);
+const asSpelt = (_, value, context) => (typeof value === 'number' ? (context?.source ?? String(value)) : value);
 
 function retryAfter(headers) {
   const value = headers.get('Retry-After');
@@ -35,8 +35,10 @@ export async function get(path, signal) {
     throw new ApiError(response.ok ? 502 : response.status, response.statusText);
   }
   if (!response.ok)
-    throw new ApiError(response.status, body?.error?.message ?? response.statusText,
-      { retryAfter: retryAfter(response.headers), requestId: body?.error?.request_id ?? response.headers.get('X-Request-ID') });
+    throw new ApiError(response.status, body?.error?.message ?? response.statusText, {
+      retryAfter: retryAfter(response.headers),
+      requestId: body?.error?.request_id ?? response.headers.get('X-Request-ID'),
+    });
   return { body, headers: response.headers };
 }
 

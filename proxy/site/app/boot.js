@@ -3,7 +3,9 @@ const root = document.documentElement;
 try {
   const theme = localStorage.getItem('theme');
   if (theme === 'light' || theme === 'dark') root.dataset.theme = theme;
-} catch { /* storage may be forbidden; the system's colours do */ }
+} catch {
+  /* storage may be forbidden; the system's colours do */
+}
 if (root.dataset.state === 'loading') {
   const offered = ['en', 'de', 'fa'];
   const asked = new URLSearchParams(location.search).get('lang');

@@ -9,38 +9,94 @@ const foot = document.querySelector('.foot');
 
 /** Links that change the state without loading the page anew, unless they are to open elsewhere. */
 const choice = (href, current, go, change, attributes, text) =>
-  h('a', { href, 'aria-current': current && 'true', ...attributes, click: (event) => {
-    if (event.metaKey || event.ctrlKey || event.shiftKey || event.altKey || event.button) return;
-    event.preventDefault();
-    go(change);
-  } }, text);
+  h(
+    'a',
+    {
+      href,
+      'aria-current': current && 'true',
+      ...attributes,
+      click: (event) => {
+        if (event.metaKey || event.ctrlKey || event.shiftKey || event.altKey || event.button) return;
+        event.preventDefault();
+        go(change);
+      },
+    },
+    text,
+  );
 
 function whom({ people = [], more, person, lang }, ui, go) {
   const id = 'person';
   const label = h('label', { for: id }, ui.say('person'));
   const pick = (name) => name && go({ person: name, lang, focus: 'Full CV' });
-  if (more) { // too many for a list: one types, the first ones are offered
-    const field = h('input', { id, name: id, list: 'people', value: person, autocomplete: 'off', dir: 'ltr', 'data-key': id });
-    return h('form', { class: 'person', submit: (event) => { event.preventDefault(); pick(field.value.trim()); } }, label, field,
-      h('datalist', { id: 'people' }, people.map((name) => h('option', { value: name }))),
-      h('button', { class: 'button quiet' }, ui.say('show')));
+  if (more) {
+    // too many for a list: one types, the first ones are offered
+    const field = h('input', {
+      id,
+      name: id,
+      list: 'people',
+      value: person,
+      autocomplete: 'off',
+      dir: 'ltr',
+      'data-key': id,
+    });
+    return h(
+      'form',
+      {
+        class: 'person',
+        submit: (event) => {
+          event.preventDefault();
+          pick(field.value.trim());
+        },
+      },
+      label,
+      field,
+      h(
+        'datalist',
+        { id: 'people' },
+        people.map((name) => h('option', { value: name })),
+      ),
+      h('button', { class: 'button quiet' }, ui.say('show')),
+    );
   }
   const names = people.includes(person) || !person ? people : [person, ...people];
-  return h('div', { class: 'person' }, label, h('select', { id, name: id, dir: 'ltr', 'data-key': id, change: (event) => pick(event.target.value) },
-    names.map((name) => h('option', { value: name, selected: name === person }, name))));
+  return h(
+    'div',
+    { class: 'person' },
+    label,
+    h(
+      'select',
+      { id, name: id, dir: 'ltr', 'data-key': id, change: (event) => pick(event.target.value) },
+      names.map((name) => h('option', { value: name, selected: name === person }, name)),
+    ),
+  );
 }
 
-const dark = () => (document.documentElement.dataset.theme ?? (matchMedia('(prefers-color-scheme: dark)').matches ? 'dark' : 'light')) === 'dark';
+const dark = () =>
+  (document.documentElement.dataset.theme ??
+    (matchMedia('(prefers-color-scheme: dark)').matches ? 'dark' : 'light')) === 'dark';
 
 export function themeButton(text) {
-  const button = h('button', { type: 'button', class: 'theme', 'aria-pressed': String(dark()), 'data-key': 'theme', click: () => {
-    const theme = dark() ? 'light' : 'dark';
-    document.documentElement.dataset.theme = theme;
-    button.setAttribute('aria-pressed', String(theme === 'dark'));
-    try {
-      localStorage.setItem('theme', theme);
-    } catch { /* then it holds for this page alone */ }
-  } }, h('span', { class: 'unseen' }, text), h('span', { 'aria-hidden': 'true' }, '◐'));
+  const button = h(
+    'button',
+    {
+      type: 'button',
+      class: 'theme',
+      'aria-pressed': String(dark()),
+      'data-key': 'theme',
+      click: () => {
+        const theme = dark() ? 'light' : 'dark';
+        document.documentElement.dataset.theme = theme;
+        button.setAttribute('aria-pressed', String(theme === 'dark'));
+        try {
+          localStorage.setItem('theme', theme);
+        } catch {
+          /* then it holds for this page alone */
+        }
+      },
+    },
+    h('span', { class: 'unseen' }, text),
+    h('span', { 'aria-hidden': 'true' }, '◐'),
+  );
   return button;
 }
 
@@ -49,20 +105,64 @@ export function controls(state, ui, address, go) {
   const { person, lang, focus, focuses, pdf } = state;
   const key = document.activeElement?.dataset?.key;
   const at = (change) => ({ person: person ?? '', lang, focus, ...change });
-  const json = person === undefined || person === null ? null : cvPath(person, lang, focus === 'Full CV' ? null : focus);
+  const json =
+    person === undefined || person === null ? null : cvPath(person, lang, focus === 'Full CV' ? null : focus);
   bar.replaceChildren(
-    h('div', { class: 'row' }, whom(state, ui, go),
-      h('nav', { class: 'choices', 'aria-label': ui.say('language') }, Object.entries(LANGUAGES).map(([tag, name]) =>
-        choice(address(at({ lang: tag })), tag === lang, go, at({ lang: tag }), { lang: tag, hreflang: tag, 'data-key': `lang-${tag}` }, name))),
-      h('nav', { class: 'ways', 'aria-label': ui.say('documents') },
-        pdf ? h('a', { href: cvPath(person, lang, null, 'pdf/'), type: 'application/pdf', hreflang: pdf.lang, 'data-key': 'pdf' },
-          ui.say('pdf'), pdf.lang && pdf.lang !== lang ? ` (${ui.languageName(pdf.lang)})` : '') : null,
+    h(
+      'div',
+      { class: 'row' },
+      whom(state, ui, go),
+      h(
+        'nav',
+        { class: 'choices', 'aria-label': ui.say('language') },
+        Object.entries(LANGUAGES).map(([tag, name]) =>
+          choice(
+            address(at({ lang: tag })),
+            tag === lang,
+            go,
+            at({ lang: tag }),
+            { lang: tag, hreflang: tag, 'data-key': `lang-${tag}` },
+            name,
+          ),
+        ),
+      ),
+      h(
+        'nav',
+        { class: 'ways', 'aria-label': ui.say('documents') },
+        pdf
+          ? h(
+              'a',
+              {
+                href: cvPath(person, lang, null, 'pdf/'),
+                type: 'application/pdf',
+                hreflang: pdf.lang,
+                'data-key': 'pdf',
+              },
+              ui.say('pdf'),
+              pdf.lang && pdf.lang !== lang ? ` (${ui.languageName(pdf.lang)})` : '',
+            )
+          : null,
         json && h('a', { href: json, type: 'application/json', 'data-key': 'json' }, ui.say('json')),
-        h('button', { type: 'button', 'data-key': 'print', click: () => print() }, ui.say('print'))),
-      themeButton(ui.say('dark'))),
-    h('nav', { class: 'choices focus', 'aria-label': ui.say('focus') }, h('span', { class: 'name', 'aria-hidden': 'true' }, ui.say('focus')),
-      focuses.map((name) => choice(address(at({ focus: name })), name === focus, go, at({ focus: name }),
-        { 'data-key': `focus-${name}`, lang: ui.purpose(name) === name ? 'en' : null, dir: 'auto' }, ui.purpose(name)))));
+        h('button', { type: 'button', 'data-key': 'print', click: () => print() }, ui.say('print')),
+      ),
+      themeButton(ui.say('dark')),
+    ),
+    h(
+      'nav',
+      { class: 'choices focus', 'aria-label': ui.say('focus') },
+      h('span', { class: 'name', 'aria-hidden': 'true' }, ui.say('focus')),
+      focuses.map((name) =>
+        choice(
+          address(at({ focus: name })),
+          name === focus,
+          go,
+          at({ focus: name }),
+          { 'data-key': `focus-${name}`, lang: ui.purpose(name) === name ? 'en' : null, dir: 'auto' },
+          ui.purpose(name),
+        ),
+      ),
+    ),
+  );
   foot.replaceChildren(h('a', { href: '/docs/' }, ui.say('apiReference')));
   if (key) [...bar.querySelectorAll('[data-key]')].find((element) => element.dataset.key === key)?.focus();
 }

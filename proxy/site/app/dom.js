@@ -39,5 +39,6 @@ export const bdi = (text, dir) => h('bdi', { dir }, text);
 
 /** Puts a separator between those children that are there. */
 export const joined = (children, separator) =>
-  children.filter((child) => child !== null && child !== undefined && child !== '' && child.length !== 0)
+  children
+    .filter((child) => child !== null && child !== undefined && child !== '' && child.length !== 0)
     .flatMap((child, index) => (index ? [separator, child] : [child]));

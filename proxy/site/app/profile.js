@@ -12,8 +12,11 @@ function phone(f, speaker) {
   const p = new Fields(value);
   const parts = [p.text('countryCode'), p.text('number')].filter((part) => part !== null);
   const shown = p.text('formatted') ?? parts.join(' ');
-  return term(speaker.field('phone'), shown && telephone(shown, parts.length === 2 ? parts.join('') : shown),
-    details(p.rest(), speaker));
+  return term(
+    speaker.field('phone'),
+    shown && telephone(shown, parts.length === 2 ? parts.join('') : shown),
+    details(p.rest(), speaker),
+  );
 }
 
 /** Places as an address is written: street, postcode and town, region, country; nothing twice in a row. */
@@ -23,10 +26,20 @@ function places(f, speaker) {
     const street = p.text('address');
     const town = [p.text('postalCode'), p.text('city')].filter(Boolean);
     const region = p.text('region');
-    const lines = [street, town.length ? speaker.digits(town.join(' ')) : null,
-      region !== null && !town.includes(region) ? region : null, p.text('country')];
-    return term(speaker.field('location'), joined(lines.map((part) => part && bdi(part)), speaker.comma),
-      details(p.rest(), speaker));
+    const lines = [
+      street,
+      town.length ? speaker.digits(town.join(' ')) : null,
+      region !== null && !town.includes(region) ? region : null,
+      p.text('country'),
+    ];
+    return term(
+      speaker.field('location'),
+      joined(
+        lines.map((part) => part && bdi(part)),
+        speaker.comma,
+      ),
+      details(p.rest(), speaker),
+    );
   });
 }
 
@@ -35,9 +48,16 @@ function picture(person, f, name, speaker) {
   const pictures = f.objects('Pictures');
   const kind = typeof pictures[0]?.type_of === 'string' ? pictures[0].type_of : speaker.say('picture');
   // Its address is of another host: what the page shows is the API's copy.
-  if (pictures[0]) pictures[0] = Object.fromEntries(Object.entries(pictures[0]).filter(([key]) => !['type_of', 'URL'].includes(key)));
-  const image = h('img', { class: 'portrait', src: `/api/v1/cvs/${encodeURIComponent(person)}/picture/`, width: 132, height: 132,
-    alt: `${kind}: ${name}`, error: () => image.remove() });
+  if (pictures[0])
+    pictures[0] = Object.fromEntries(Object.entries(pictures[0]).filter(([key]) => !['type_of', 'URL'].includes(key)));
+  const image = h('img', {
+    class: 'portrait',
+    src: `/api/v1/cvs/${encodeURIComponent(person)}/picture/`,
+    width: 132,
+    height: 132,
+    alt: `${kind}: ${name}`,
+    error: () => image.remove(),
+  });
   return { image, more: pictures.filter((entry) => !isEmpty(entry)) };
 }
 
@@ -50,8 +70,11 @@ function profiles(list, speaker) {
     const [network, user, url] = [f.text('network'), f.text('username'), f.text('url')];
     // The address says the name as well, mostly, and can be typed from paper.
     const shown = url && joined([user !== null && !url.includes(user) ? user : null, shortUrl(url)], ' · ').join('');
-    const item = term(network ?? speaker.section('profiles'), url ? link(url, bdi(shown, 'ltr')) : user && bdi(user, 'ltr'),
-      details(f.rest(), speaker));
+    const item = term(
+      network ?? speaker.section('profiles'),
+      url ? link(url, bdi(shown, 'ltr')) : user && bdi(user, 'ltr'),
+      details(f.rest(), speaker),
+    );
     item.setAttribute('data-at', `/profiles/${index}`);
     return item;
   });
@@ -71,15 +94,39 @@ export function profile(cv, person, speaker) {
   const mail = f.text('email');
   const born = f.text('birthDate');
   const summary = f.text('summary');
-  const contact = [mail && term(speaker.field('email'), scalar(mail, speaker)), phone(f, speaker), places(f, speaker),
-    born && term(speaker.field('birthDate'), time(born, speaker)), profiles(cv.profiles, speaker)].flat().filter(Boolean);
+  const contact = [
+    mail && term(speaker.field('email'), scalar(mail, speaker)),
+    phone(f, speaker),
+    places(f, speaker),
+    born && term(speaker.field('birthDate'), time(born, speaker)),
+    profiles(cv.profiles, speaker),
+  ]
+    .flat()
+    .filter(Boolean);
   const rest = joined([details(f.rest(), speaker), more.length ? anything(more, speaker) : null], ' ');
   return [
-    h('header', { class: 'head', 'data-at': '/basics/0' },
-      image, h('div', { class: 'who' }, h('h1', { dir: 'auto' }, name),
-        labels.length ? h('ul', { class: 'labels' }, labels.map((label) => h('li', null, bdi(label)))) : null),
+    h(
+      'header',
+      { class: 'head', 'data-at': '/basics/0' },
+      image,
+      h(
+        'div',
+        { class: 'who' },
+        h('h1', { dir: 'auto' }, name),
+        labels.length
+          ? h(
+              'ul',
+              { class: 'labels' },
+              labels.map((label) => h('li', null, bdi(label))),
+            )
+          : null,
+      ),
       contact.length ? h('dl', { class: 'contact', 'aria-label': speaker.say('contact') }, contact) : null,
-      summary && h('p', { class: 'summary', dir: 'auto' }, summary), rest),
-    others.some((entry) => !isEmpty(entry)) ? section('basics', speaker.say('basics'), anything(others, speaker)) : null,
+      summary && h('p', { class: 'summary', dir: 'auto' }, summary),
+      rest,
+    ),
+    others.some((entry) => !isEmpty(entry))
+      ? section('basics', speaker.say('basics'), anything(others, speaker))
+      : null,
   ];
 }

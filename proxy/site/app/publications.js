@@ -18,7 +18,8 @@ function volume(f, speaker) {
 function pages(f, key, speaker) {
   const text = f.text(key);
   if (text === null) return null;
-  return /^\d+$/.test(text) && key === 'pages' ? [range(text, speaker), ` ${speaker.say('pageCount')}`]
+  return /^\d+$/.test(text) && key === 'pages'
+    ? [range(text, speaker), ` ${speaker.say('pageCount')}`]
     : [`${speaker.say('pages')} `, range(text, speaker)];
 }
 
@@ -50,29 +51,49 @@ export function publication(f, speaker, name) {
   const authors = f.texts('authors').filter(Boolean);
   const when = date(f, speaker);
   const title = f.text('title');
-  const kind = parts(' · ', ...['type', 'status'].map((key) => {
-    const text = f.text(key);
-    return text && h('span', { class: 'badge quiet' }, bdi(text));
-  }));
+  const kind = parts(
+    ' · ',
+    ...['type', 'status'].map((key) => {
+      const text = f.text(key);
+      return text && h('span', { class: 'badge quiet' }, bdi(text));
+    }),
+  );
   const editors = f.texts('editors').filter(Boolean);
   const book = f.text('book_title');
   const chapter = parts(comma, inline(f.text('edition')), pages(f, 'chapter_pages', speaker));
   const journal = f.text('journal');
-  const within = parts(comma,
-    journal === null ? null : h('cite', null, bdi(journal)), journal === null ? null : volume(f, speaker),
-    book === null && !editors.length ? null : [`${speaker.say('in')} `,
-      editors.length ? [parts(semicolon, ...editors.map(inline)), ` ${speaker.say('eds')} `] : '',
-      book === null ? '' : h('cite', null, bdi(book))],
-    chapter.length ? chapter : null, pages(f, 'pages', speaker),
-    inline(f.text('conference')), inline(f.text('degree_type')), inline(f.text('school')), inline(f.text('faculty')),
-    inline(f.text('institution')));
+  const within = parts(
+    comma,
+    journal === null ? null : h('cite', null, bdi(journal)),
+    journal === null ? null : volume(f, speaker),
+    book === null && !editors.length
+      ? null
+      : [
+          `${speaker.say('in')} `,
+          editors.length ? [parts(semicolon, ...editors.map(inline)), ` ${speaker.say('eds')} `] : '',
+          book === null ? '' : h('cite', null, bdi(book)),
+        ],
+    chapter.length ? chapter : null,
+    pages(f, 'pages', speaker),
+    inline(f.text('conference')),
+    inline(f.text('degree_type')),
+    inline(f.text('school')),
+    inline(f.text('faculty')),
+    inline(f.text('institution')),
+  );
   const publisher = parts(': ', inline(f.text('place')), inline(f.text('publisher')));
   const notes = f.text('notes');
-  const full = f.objects('authors_structured').map((author) => (Object.values(author).every((part) => typeof part === 'string')
-    ? bdi(Object.values(author).join(' ')) : anything(author, speaker)));
+  const full = f
+    .objects('authors_structured')
+    .map((author) =>
+      Object.values(author).every((part) => typeof part === 'string')
+        ? bdi(Object.values(author).join(' '))
+        : anything(author, speaker),
+    );
   const doi = f.text('doi');
-  const identifiers = f.objects('identifiers').map((list) => Object.fromEntries(
-    Object.entries(list).filter(([key, value]) => key !== 'doi' || value !== doi)));
+  const identifiers = f
+    .objects('identifiers')
+    .map((list) => Object.fromEntries(Object.entries(list).filter(([key, value]) => key !== 'doi' || value !== doi)));
   const shown = [
     doi === null ? null : [speaker.field('doi'), doiLink(doi)],
     ...['url', 'URL', 'repository_url'].map((key) => {
@@ -84,12 +105,28 @@ export function publication(f, speaker, name) {
   ].filter(Boolean);
   return [
     title === null ? null : h('h3', { dir: 'auto' }, title),
-    h('p', { class: 'citation' }, authors.length ? parts(semicolon, ...authors.map((author) =>
-      (isSelf(author, name) ? h('strong', null, bdi(author)) : bdi(author)))) : null,
-    when ? [authors.length ? ' (' : '(', when, ')'] : null, authors.length || when ? '. ' : null,
-    within, within.length ? '. ' : null, publisher, publisher.length ? '.' : null),
+    h(
+      'p',
+      { class: 'citation' },
+      authors.length
+        ? parts(
+            semicolon,
+            ...authors.map((author) => (isSelf(author, name) ? h('strong', null, bdi(author)) : bdi(author))),
+          )
+        : null,
+      when ? [authors.length ? ' (' : '(', when, ')'] : null,
+      authors.length || when ? '. ' : null,
+      within,
+      within.length ? '. ' : null,
+      publisher,
+      publisher.length ? '.' : null,
+    ),
     notes === null ? null : h('p', { class: 'prose', dir: 'auto' }, notes),
     kind.length ? h('p', { class: 'kind' }, kind) : null,
-    h('dl', { class: 'details' }, shown.map(([name, value]) => term(name, value))),
+    h(
+      'dl',
+      { class: 'details' },
+      shown.map(([name, value]) => term(name, value)),
+    ),
   ];
 }

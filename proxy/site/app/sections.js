@@ -2,13 +2,13 @@
 
 import { bdi, h, joined, link, shortUrl } from './dom.js';
 import { publication } from './publications.js';
-import { anything, details, Fields, isEmpty, isObject, isTag, scalar, time } from './values.js';
+import { anything, details, Fields, filled, isEmpty, isObject, scalar, time } from './values.js';
 
 /** The entries of a list, each marked with its place in the CV; what is no object is set as it is. */
 export function entries(list, at, tag, attributes, render, speaker) {
   return list.map((entry, index) => isEmpty(entry) ? null
     : h(tag, { ...attributes, 'data-at': `${at}/${index}` },
-      isObject(entry) ? render(new Fields(entry), `${at}/${index}`) : anything(entry, speaker)));
+      isObject(entry) ? render(new Fields(entry), `${at}/${index}`, entry) : anything(entry, speaker)));
 }
 
 /** A line of parts with dots between those that are there. */
@@ -24,7 +24,10 @@ const address = (text, label) => (text === null ? null : link(text, label ?? bdi
 /** When an entry began and ended; an end that is given as null is not reached yet. */
 function period(fields, entry, speaker) {
   const open = fields.left.has('startDate') && 'endDate' in entry && entry.endDate === null;
-  const [start, end] = [fields.text('startDate'), fields.text('endDate')].map((text) => text && time(text, speaker, 'short'));
+  const [start, end] = ['startDate', 'endDate'].map((key) => {
+    const text = fields.text(key);
+    return text && time(text, speaker, 'short');
+  });
   const last = end ?? (open ? speaker.say('present') : null);
   return start || last ? h('span', { class: 'when' }, joined([start, last], ' – ')) : null;
 }
@@ -42,7 +45,7 @@ function experiences(list, at, { speaker }) {
 }
 
 function education(list, at, { speaker }) {
-  return h('ol', { class: 'timeline' }, list.map((entry, index) => entries([entry], at, 'li', null, (f) => {
+  return h('ol', { class: 'timeline' }, entries(list, at, 'li', null, (f, _, entry) => {
     const study = joined([inline(f.text('studyType')), inline(f.text('area'))], speaker.comma);
     const gpa = f.take('gpa');
     f.take('logo_url'); // a picture elsewhere, which a page that loads from its own host alone cannot show
@@ -52,7 +55,7 @@ function education(list, at, { speaker }) {
         gpa === null ? null : h('span', { class: 'grade' }, `${speaker.field('gpa')} `, anything(gpa, speaker))),
       details(f.rest(), speaker),
     ];
-  }, speaker).map((element) => { element?.setAttribute('data-at', `${at}/${index}`); return element; })));
+  }, speaker));
 }
 
 function projects(list, at, { speaker }) {
@@ -65,23 +68,23 @@ function projects(list, at, { speaker }) {
 function skill(f, speaker) {
   const long = f.text('long_name');
   const short = f.text('short_name');
-  const said = long !== null && short !== null && long.toLowerCase().includes(short.toLowerCase());
-  return [inline(long), short === null || (said && long.includes(short)) ? null
+  return [inline(long), short === null || long?.includes(short) ? null
     : long === null ? bdi(short) : h('span', { class: 'abbr' }, ' (', bdi(short), ')'), details(f.rest(), speaker)];
 }
 
 function skillGroup(value, at, speaker) {
   return Array.isArray(value)
-    ? h('ul', { class: 'run' }, entries(value, at, 'li', null, (f) => skill(f, speaker), speaker)) : anything(value, speaker);
+    ? h('ul', { class: 'run' }, entries(value, at, 'li', null, (f) => skill(f, speaker), speaker))
+    : anything(value, speaker);
 }
 
 const pointer = (key) => key.replace(/~/g, '~0').replace(/\//g, '~1');
 
 function skills(value, at, { speaker }) {
   if (Array.isArray(value)) return skillGroup(value, at, speaker);
-  return Object.entries(value).filter(([key, groups]) => !isEmpty(groups) && !isTag(key, groups)).map(([category, groups]) =>
+  return filled(value).map(([category, groups]) =>
     h('div', { class: 'category' }, h('h3', { dir: 'auto' }, category), isObject(groups)
-      ? h('dl', { class: 'groups' }, Object.entries(groups).filter(([key, group]) => !isEmpty(group) && !isTag(key, group))
+      ? h('dl', { class: 'groups' }, filled(groups)
         .map(([key, group]) => h('div', null, h('dt', { dir: 'auto' }, key),
           h('dd', null, skillGroup(group, `${at}/${pointer(category)}/${pointer(key)}`, speaker)))))
       : skillGroup(groups, `${at}/${pointer(category)}`, speaker)));
@@ -152,8 +155,9 @@ const KNOWN = { experiences, education, skills, projects, publications,
 export function sections(cv, context) {
   const own = ['basics', 'profiles'];
   const others = Object.keys(cv).filter((key) => !own.includes(key) && !(key in KNOWN));
-  return [...Object.keys(KNOWN), ...others].filter((key) => key in cv && !isEmpty(cv[key]) && !isTag(key, cv[key])).map((key) => {
-    const value = cv[key];
+  const shown = Object.fromEntries(filled(cv));
+  return [...Object.keys(KNOWN), ...others].filter((key) => key in shown).map((key) => {
+    const value = shown[key];
     const fits = key in KNOWN && (Array.isArray(value) || (key === 'skills' && isObject(value)));
     return section(key, context.speaker.section(key),
       fits ? KNOWN[key](value, `/${pointer(key)}`, context) : anything(value, context.speaker));

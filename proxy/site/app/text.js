@@ -100,7 +100,8 @@ const LOCALES = { en: 'en-GB', de: 'de-DE', fa: 'fa-u-ca-gregory-nu-arabext' };
 /** All that is said and written in one language. */
 export function speaker(lang) {
   const digits = (text) => (lang === 'fa'
-    ? String(text).replace(/(?<=\d)\.(?=\d)/g, '٫').replace(/\d/g, (digit) => String.fromCharCode(0x6f0 + Number(digit)))
+    ? String(text).replace(/(?<=\d)\.(?=\d)/g, '٫')
+      .replace(/\d/g, (digit) => String.fromCharCode(0x6f0 + Number(digit)))
     : String(text));
   return {
     lang,

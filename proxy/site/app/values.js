@@ -12,7 +12,7 @@ export function isEmpty(value) {
 /** An entry's fields, taken one by one; rest() is what nobody has taken, so that nothing is lost. */
 export class Fields {
   constructor(entry) {
-    this.left = new Map(Object.entries(entry).filter(([key, value]) => !isEmpty(value) && !isTag(key, value)));
+    this.left = new Map(filled(entry));
   }
 
   /** The value as it is, or null. */
@@ -48,8 +48,9 @@ export class Fields {
   }
 }
 
-/** type_key says for whom an item is: it is what the focus is chosen by, not shown. */
-export const isTag = (key, value) => key === 'type_key' && Array.isArray(value);
+/** An object's fields that hold something to show. type_key does not: it is what the focus is chosen by. */
+export const filled = (object) => Object.entries(object)
+  .filter(([key, value]) => !isEmpty(value) && !(key === 'type_key' && Array.isArray(value)));
 
 const MAIL = /^[^\s@]+@[^\s@]+\.[^\s@]+$/;
 
@@ -66,8 +67,8 @@ export function scalar(value, speaker) {
   if (speaker.date(text) && text.length > 4) return time(text, speaker);
   if (MAIL.test(text)) return link(`mailto:${text}`, bdi(text, 'ltr'));
   if (safeUrl(text)) return link(text, bdi(shortUrl(text), 'ltr'));
-  if (/^[+\d][\d\s().+-]*$/.test(text)) return bdi(text.length < 12 && /^\d+(\.\d+)?$/.test(text) ? speaker.digits(text) : text, 'ltr');
-  return bdi(text);
+  if (/^\d+(\.\d+)?$/.test(text) && text.length < 12) return bdi(speaker.digits(text), 'ltr');
+  return /^[+\d][\d\s().+-]*$/.test(text) ? bdi(text, 'ltr') : bdi(text); // numbers of telephones and books
 }
 
 const plain = (value) => !(typeof value === 'object' && value !== null);
@@ -75,20 +76,19 @@ const plain = (value) => !(typeof value === 'object' && value !== null);
 /** Any value: scalars in line, lists of scalars as a run, everything else as nested lists. */
 export function anything(value, speaker) {
   if (plain(value)) return scalar(value, speaker);
-  if (Array.isArray(value) && value.every(plain))
-    return h('ul', { class: 'run' }, value.filter((item) => !isEmpty(item)).map((item) => h('li', null, scalar(item, speaker))));
-  if (Array.isArray(value))
-    return h('ul', { class: 'stack' }, value.filter((item) => !isEmpty(item)).map((item) => h('li', null, anything(item, speaker))));
-  return details(value, speaker);
+  if (!Array.isArray(value)) return details(value, speaker);
+  return h('ul', { class: value.every(plain) ? 'run' : 'stack' },
+    value.filter((item) => !isEmpty(item)).map((item) => h('li', null, anything(item, speaker))));
 }
 
 /** A name and its value in a list of terms; what does not fit into a line has one of its own. */
-export const term = (name, ...value) => h('div', value.some((item) => item?.matches?.('.stack, .details')) ? { class: 'wide' } : null,
+export const term = (name, ...value) => h('div',
+  value.some((item) => item?.matches?.('.stack, .details')) ? { class: 'wide' } : null,
   h('dt', null, bdi(name)), h('dd', null, ...value));
 
 /** The fields of an object that hold something, with their values set. */
-export const terms = (object, speaker) => Object.entries(object)
-  .filter(([key, value]) => !isEmpty(value) && !isTag(key, value)).map(([key, value]) => [speaker.field(key), anything(value, speaker)]);
+export const terms = (object, speaker) =>
+  filled(object).map(([key, value]) => [speaker.field(key), anything(value, speaker)]);
 
 /** An object's fields as a list of terms. */
 export function details(object, speaker) {
