@@ -31,7 +31,8 @@ taken = [socket.create_server(("127.0.0.1", 0)) for _ in range(2)]
 print(*(s.getsockname()[1] for s in taken))')
 openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=localhost \
   -addext subjectAltName=DNS:localhost,IP:127.0.0.1 -keyout "$own/key.pem" -out "$own/cert.pem" 2>/dev/null
-export CV_ENV=development WEB_CONCURRENCY=2 CV_DATA_DIR=${CV_DATA_DIR:-data} CV_STATE_DIR=$own/state CV_RUN_DIR=$own/run \
+export CV_ENV=development WEB_CONCURRENCY=2 CV_DATA_DIR=${CV_DATA_DIR:-data} CV_STATE_DIR=$own/state \
+  CV_RUN_DIR=$own/run \
   BIND=unix:$own/run/query.sock PROXY_UPSTREAM='' HTTP_PORT=$http HTTPS_PORT=$https TLS_CERTIFICATE=$own/cert.pem \
   TLS_CERTIFICATE_KEY=$own/key.pem ALLOWED_HOSTS=localhost,127.0.0.1 RATE_LIMIT=${RATE_LIMIT:-off}
 mkdir -p "$own/run" "$own/state"
