@@ -20,7 +20,7 @@ def edit(file, old, new):
 
 def place(text):
     """One more location."""
-    return edit("site.conf", "location /static/ {", text + "\nlocation /static/ {")
+    return edit("site.conf", "location = /robots.txt {", text + "\nlocation = /robots.txt {")
 
 
 def both(*changes):
@@ -73,7 +73,7 @@ EDGES = [
     ("cv.E067", place("location = /metrics { default_type text/plain; return 200 cv; }"), set()),
     ("cv.W068", place("location = /livez { default_type text/plain; return 200 ok; }"), set()),
     ("cv.E069", edit("cv-backend.conf", r'1\|$" 400;', r'1\|$" "";'), set()),
-    ("cv.W071", header("if ($cv_refusal = 400)", "if ($request_method = DELETE) { return 200; }\nif ($cv_refusal = 400)"),
+    ("cv.W071", edit("site.conf", "if ($cv_refusal = 400)", "if ($request_method = DELETE) { return 200; }\nif ($cv_refusal = 400)"),
      set()),
     ("cv.E072", header("Access-Control-Allow-Origin: $cv_origin", "Access-Control-Allow-Origin: $http_origin"), set()),
     ("cv.E073", edit("error-api.conf", '"request_id"', '"at":"/usr/lib/x","request_id"'), set()),
@@ -83,10 +83,10 @@ EDGES = [
     ("cv.W080", lambda it: (it.site / "static/manifest.json").unlink(), set()),
     ("cv.W081", edit("site.conf", ", immutable", ""), set()),
     ("cv.W081", lose_style, set()),
-    ("cv.E082", lambda it: it.edit("site.conf", "location /static/ {", f"location /static {{ alias {it.site}/static/;"),
+    ("cv.E082", lambda it: place(f"location /static {{ alias {it.site}/static/; }}")(it),
      set()),
     ("cv.E082", lambda it: (it.site / ".env").write_text("SECRET_KEY=x"), set()),
-    ("cv.W083", edit("site.conf", "location /static/ {", "location /static/ { autoindex on;"), set()),
+    ("cv.W083", place("location /static/ { autoindex on; }"), set()),
     ("cv.W084", lambda it: [path.unlink() for path in it.site.glob("index.html*")], set()),
     ("cv.W085", edit("site.conf", "index index.html;", "index index.html; try_files $uri $uri/ /index.html;"), set()),
     ("cv.W086", edit("site.conf", "/.well-known/security.txt", "/.well-known/other.txt"), set()),
