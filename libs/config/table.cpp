@@ -109,7 +109,7 @@ bool read_workers(settings& s, text v)
 
 bool read_proxy_url(settings& s, text v)
 {
-    return put_text(s.proxy_url, v, v.empty() || values::is_url(v, {"http://", "https://"}));
+    return put_text(s.proxy_url, v, v.empty() || values::is_proxy_url(v));
 }
 
 bool read_contact(settings& s, text v)
@@ -237,8 +237,8 @@ const std::vector<setting_row>& setting_table()
          [](settings& s, text v) {
              return put_text(s.proxy_upstream, v, v.empty() || values::is_upstream(v));
          }},
-        {"PROXY_URL", "", "", "Where the sidecar probes nginx; empty: nowhere.", "an http or https URL",
-         read_proxy_url},
+        {"PROXY_URL", "", "", "Where the sidecar probes nginx; empty: nowhere.",
+         "an http or https URL, or unix:/path", read_proxy_url},
         {"SECURITY_CONTACT", "", "", "What security.txt names; empty: no security.txt.",
          "a mailto:, https: or tel: URL", read_contact},
         {"SITE_INDEXING", "false", "false", "Whether search engines are invited.", yes_no,

@@ -151,6 +151,12 @@ bool is_process_name(std::string_view text)
     return !text.empty() && text.size() <= 32 && text.find_first_not_of(name_characters) == text.npos;
 }
 
+bool is_proxy_url(std::string_view text)
+{
+    const auto place = parse_endpoint(text);
+    return (place && place->is_unix()) || is_url(text, {"http://", "https://"});
+}
+
 bool is_url(std::string_view text, std::initializer_list<std::string_view> schemes)
 {
     return std::any_of(schemes.begin(), schemes.end(),

@@ -18,6 +18,7 @@ bool is_secret_key(std::string_view text); ///< long, varied and no example
 bool is_upstream(std::string_view text);   ///< what nginx may ask: endpoints, or one name with a port
 bool is_path(std::string_view text);
 bool is_process_name(std::string_view text);
+bool is_proxy_url(std::string_view text); ///< http://, https:// or unix:/path
 bool is_url(std::string_view text, std::initializer_list<std::string_view> schemes);
 
 } // namespace cv::values

@@ -1,14 +1,16 @@
 #include "cv_health/proxy_probe.hpp"
 
+#include "base/address.hpp"
 #include "http/host.hpp"
 
+#include <boost/asio/generic/stream_protocol.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/ssl/context.hpp>
 #include <boost/asio/ssl/impl/src.hpp> // Asio's TLS, compiled once: nothing else here speaks it
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
+#include <boost/beast/core/basic_stream.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
-#include <boost/beast/core/tcp_stream.hpp>
 #include <boost/beast/http/empty_body.hpp>
 #include <boost/beast/http/read.hpp>
 #include <boost/beast/http/string_body.hpp>
@@ -21,6 +23,40 @@ namespace {
 namespace asio = boost::asio;
 namespace beast = boost::beast;
 using asio::use_awaitable;
+using protocol = asio::generic::stream_protocol;
+
+struct place
+{
+    bool tls = false;
+    std::vector<protocol::endpoint> addresses; ///< all that the name stands for
+};
+
+/// What a PROXY_URL names; throws system_error when its name cannot be resolved, runtime_error when there is
+/// none.
+asio::awaitable<place> find_place(std::string_view url)
+{
+    place found;
+    if (const auto where = parse_endpoint(url); where && where->is_unix()) {
+        sockaddr_storage address{};
+        const auto size = to_sockaddr(*where, address);
+        found.addresses.emplace_back(&address, size);
+        co_return found;
+    }
+    found.tls = url.starts_with("https://");
+    auto authority = url.substr(url.find("://") + 3);
+    authority = authority.substr(0, authority.find('/'));
+    const auto parts = http::split_host(authority);
+    if (!parts)
+        throw std::runtime_error("PROXY_URL names no host");
+    std::string name(parts->name);
+    if (name.starts_with('['))
+        name = name.substr(1, name.size() - 2);
+    const std::string port(!parts->port.empty() ? parts->port : found.tls ? "443" : "80");
+    asio::ip::tcp::resolver resolver(co_await asio::this_coro::executor);
+    for (const auto& one : co_await resolver.async_resolve(name, port, use_awaitable))
+        found.addresses.emplace_back(one.endpoint());
+    co_return found;
+}
 
 template <class Stream>
 asio::awaitable<unsigned> ask(Stream& stream, const std::string& host, const std::string& path)
@@ -42,27 +78,14 @@ asio::awaitable<proxy_answer> async_probe_proxy(std::string url, std::string hos
 {
     proxy_answer answer;
     try {
-        const bool tls = url.starts_with("https://");
-        auto authority = std::string_view(url).substr(url.find("://") + 3);
-        authority = authority.substr(0, authority.find('/'));
-        const auto parts = http::split_host(authority);
-        if (!parts) {
-            answer.fault = "PROXY_URL names no host";
-            co_return answer;
-        }
-        std::string name(parts->name);
-        if (name.starts_with('['))
-            name = name.substr(1, name.size() - 2);
-        const std::string port(!parts->port.empty() ? parts->port : tls ? "443" : "80");
+        const auto where = co_await find_place(url);
         const auto executor = co_await asio::this_coro::executor;
-        asio::ip::tcp::resolver resolver(executor);
-        const auto places = co_await resolver.async_resolve(name, port, use_awaitable);
         asio::ssl::context settings(asio::ssl::context::tls_client);
-        beast::ssl_stream<beast::tcp_stream> stream(executor, settings);
+        beast::ssl_stream<beast::basic_stream<protocol>> stream(executor, settings);
         auto& connection = beast::get_lowest_layer(stream);
         connection.expires_after(patience); // for all that follows together
-        co_await connection.async_connect(places, use_awaitable);
-        if (!tls) {
+        co_await connection.async_connect(where.addresses, use_awaitable);
+        if (!where.tls) {
             answer.status = co_await ask(connection, host, path);
             co_return answer;
         }
@@ -74,6 +97,8 @@ asio::awaitable<proxy_answer> async_probe_proxy(std::string url, std::string hos
         answer.fault = error.code() == beast::error::timeout
                            ? "no answer within " + std::to_string(patience.count()) + " ms"
                            : error.code().message();
+    } catch (const std::runtime_error& error) {
+        answer.fault = error.what();
     }
     co_return answer;
 }

@@ -10,7 +10,7 @@ import pytest
 from load import NGINX, answers, free_port
 from samples import SMALL
 from service import running, wait_until, write_cvs
-from sidecar import check_of, is_ready, metrics, report, select, watching
+from sidecar import check_of, is_ready, metrics, report, run_sidecar, select, watching
 
 OPENSSL = shutil.which("openssl")
 pytestmark = pytest.mark.skipif(
@@ -31,6 +31,7 @@ http {{
   server {{
     listen 127.0.0.1:{tls} ssl;
     listen 127.0.0.1:{plain};
+    listen unix:{folder}/plain.sock;
     location / {{ {answer} }}
   }}
 }}
@@ -159,6 +160,23 @@ def test_proxy_without_tls(tmp_path):
         with watching(tmp_path, {"PROXY_URL": f"https://127.0.0.1:{nginx.plain}"}) as sidecar:
             proxy = check_of(sidecar, "proxy")
             assert proxy["status"] == "error" and "does not answer" in proxy["message"]
+
+
+def test_proxy_on_a_unix_socket(tmp_path):
+    """For a sidecar without a network: asked by the name that clients use; a socket that is not there is told, and what
+    is no path of a socket refused."""
+    with service_behind(tmp_path), front(tmp_path) as nginx:
+        url = f"unix:{nginx.folder}/plain.sock"
+        with watching(tmp_path, {"PROXY_URL": url}) as sidecar:
+            proxy = check_of(sidecar, "proxy")
+            assert (proxy["status"], proxy["url"], proxy.get("message")) == ("ok", url, None)
+            assert check_of(sidecar, "certificate")["message"].startswith("not configured")
+            assert (nginx.folder / "seen.log").read_text() == "http localhost - /api/v1/health/ 200\n"
+        with watching(tmp_path, {"PROXY_URL": f"unix:{tmp_path}/gone.sock"}) as sidecar:
+            assert "No such file" in check_of(sidecar, "proxy")["message"]
+    for url in ("unix:relative", "127.0.0.1:443", "unix:/" + 107 * "x"):
+        refused = run_sidecar(tmp_path, "config", settings={"PROXY_URL": url})
+        assert refused.returncode == 78 and "or unix:/path" in refused.stderr, refused
 
 
 CERTIFICATES = [(60, "ok", None), (30, "ok", None), (20, "warn", "ends in 20 days"), (7, "warn", "ends in 7 days"),
