@@ -13,10 +13,11 @@
 namespace cv {
 namespace {
 
-/// Whether a fault has to do with the machine rather than with the file.
+/// Whether a fault has to do with the machine, or with what this process may do, rather than with the file.
 bool is_passing(int code)
 {
-    return code == EIO || code == EMFILE || code == ENFILE || code == ENOMEM || code == EINTR;
+    return code == EIO || code == EMFILE || code == ENFILE || code == ENOMEM || code == EINTR ||
+           code == EACCES || code == EPERM || code == ENOSYS;
 }
 
 } // namespace
