@@ -254,7 +254,7 @@ server { # the sidecar's own way in, where it has no network
     access_log off;
     set \$cv_seen \$cv_kind;
     location = /api/v1/health/ {
-        include $out/upstream.conf;
+        include $out/.fresh/upstream.conf;
     }
     location / {
         return 444;
