@@ -22,7 +22,8 @@ echo "== checksums of the locked CVs" >&2
 echo "== clang-format" >&2
 files '*.cpp' '*.hpp' | xargs clang-format-19 --dry-run --Werror
 echo "== shellcheck" >&2
-shellcheck -x scripts/*.sh scripts/lib/*.sh tests/browser/run.sh .ci/run
+shellcheck -x deploy/debian/update-cv-backend-nginx deploy/debian/*.{postinst,prerm,postrm} scripts/*.sh \
+  scripts/lib/*.sh tests/browser/run.sh .ci/run
 echo "== yamllint" >&2
 files -z .clang-format .clang-tidy .yamllint tests/.clang-tidy '*.yml' '*.yaml' | xargs -0 yamllint --strict
 echo "== cppcheck" >&2

@@ -6,12 +6,13 @@ build_packages=(g++ cmake ninja-build pkg-config ccache libboost1.81-dev libboos
   libboost-json1.81-dev libboost-thread1.81-dev libssl-dev liblmdb-dev libcli11-dev libbrotli-dev libdeflate-dev
   curl)
 test_packages=(catch2 python3 python3-pytest python3-brotli python3-jsonschema python3-yaml python3-prometheus-client
-  nginx prometheus libfaketime openssl)
+  nginx prometheus libfaketime openssl systemd)
 site_packages=(esbuild python3 python3-fonttools python3-brotli fonts-inter fonts-noto-core)
 proxy_packages=(nginx libnginx-mod-http-brotli-static libnginx-mod-http-headers-more-filter gettext-base openssl)
 pdf_packages=(chromium)
 browser_packages=(nodejs npm chromium poppler-utils)
 lint_packages=(clang-format-19 clang-tidy-19 clang-19 shellcheck yamllint cppcheck git)
+package_packages=(debhelper lintian python3 gettext-base)
 fuzz_packages=(libclang-rt-19-dev)
 
 # need_packages NAME…: installs those that are missing, as root or with sudo. Never starts a daemon. What apt says
