@@ -3,6 +3,7 @@
 #include "config/command_line.hpp"
 #include "config/exit_code.hpp"
 #include "cv_health/routes.hpp"
+#include "http/client.hpp"
 #include "http/server.hpp"
 #include "process/child.hpp"
 #include "process/listener.hpp"
@@ -114,6 +115,30 @@ int serve(const configuration& found)
     }
 }
 
+/// Asks the running sidecar whether it answers, as a container's health check does.
+int run_healthcheck(const settings& config)
+{
+    constexpr auto patience = std::chrono::seconds(5);
+    bool healthy = true;
+    for (const auto& where : config.sidecar_bind) {
+        if (!where.is_unix() && where.port == 0) {
+            std::cerr
+                << "cv-health: SIDECAR_BIND has port 0; give the one of the ready line, as --sidecar-bind "
+                   "127.0.0.1:PORT\n";
+            return exit_code::configuration;
+        }
+        const auto answer = http::probe(where, "/livez", patience);
+        const bool alive = answer.status == 200;
+        healthy = healthy && alive;
+        (alive ? std::cout : std::cerr) << to_string(where) << ": "
+                                        << (alive                ? "alive"
+                                            : answer.status == 0 ? answer.fault
+                                                                 : "answers " + std::to_string(answer.status))
+                                        << '\n';
+    }
+    return healthy ? exit_code::ok : exit_code::findings;
+}
+
 } // namespace
 
 int run_sidecar(int argc, const char* const* argv)
@@ -122,12 +147,14 @@ int run_sidecar(int argc, const char* const* argv)
     command_line arguments("cv-health",
                            "Tells people, Kubernetes and Prometheus how cv-query is.\n"
                            "Without a command it serves on SIDECAR_BIND.",
-                           "0 good, 64 usage, 69 unavailable, 78 configuration.");
+                           "0 good, 1 not alive, 64 usage, 69 unavailable, 78 configuration.");
     auto& app = arguments.app();
     const auto* token = app.add_subcommand(
         "token", "Print the bearer token that /drain, /undrain, /reload and /loglevel ask for, then exit");
     const auto* config =
         app.add_subcommand("config", "Print the settings with their sources, secrets hidden, then exit");
+    const auto* healthcheck = app.add_subcommand(
+        "healthcheck", "Ask the running sidecar at SIDECAR_BIND whether it answers: exit 0 or 1");
     app.require_subcommand(0, 1);
     if (const int code = arguments.parse(argc, argv); code >= 0)
         return code;
@@ -144,6 +171,8 @@ int run_sidecar(int argc, const char* const* argv)
         std::cout << operator_token(found.values.secret_key) << '\n';
         return exit_code::ok;
     }
+    if (healthcheck->parsed())
+        return run_healthcheck(found.values);
     prepare_process_title(argc, argv);
     return serve(found);
 }

@@ -10,7 +10,7 @@ import pytest
 from expect import check_error
 from samples import SMALL
 from service import running, wait_until, write_cvs
-from sidecar import check_of, is_ready, launched, metrics, report, select, watching
+from sidecar import check_of, is_ready, launched, metrics, report, run_sidecar, select, watching
 from test_state import slow_load
 from wire import ask
 
@@ -206,3 +206,16 @@ def test_every_listener_is_asked(tmp_path):
         assert f"unix:{path} does not answer: No such file" in why_not(sidecar, "query")
         os.rename(tmp_path / "elsewhere", path)
         wait_until(lambda: is_ready(sidecar), ROUND)
+
+
+def test_its_own_healthcheck(tmp_path):
+    """As a container asks: 0 while the sidecar answers, whatever it has to say of the service; else 1, and why."""
+    path = tmp_path / "health.sock"
+    with watching(tmp_path, {"SIDECAR_BIND": f"127.0.0.1:0,unix:{path}"}) as sidecar:
+        bind = f"127.0.0.1:{sidecar.address[1]},unix:{path}"
+        finished = run_sidecar(tmp_path, "healthcheck", "--sidecar-bind", bind)
+        assert (finished.returncode, finished.stderr) == (0, "")
+        assert finished.stdout == "".join(f"{where}: alive\n" for where in bind.split(","))
+    finished = run_sidecar(tmp_path, "healthcheck", "--sidecar-bind", bind)
+    assert finished.returncode == 1 and "refused" in finished.stderr and finished.stdout == ""
+    assert run_sidecar(tmp_path, "healthcheck").returncode == 78  # port 0: nobody knows which
