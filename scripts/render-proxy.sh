@@ -295,6 +295,10 @@ fi
 DESCRIPTORS=$(ulimit -Hn)
 [[ $DESCRIPTORS != unlimited ]] && ((DESCRIPTORS < 65536)) || DESCRIPTORS=65536
 CONNECTIONS=$((DESCRIPTORS / 2))
+# Eight serve more than a machine's network carries; more would only cost memory, 15 MB each for their connections, of
+# which a container on a large machine has no more than on a small one.
+PROCESSES=$(nproc)
+((PROCESSES <= 8)) || PROCESSES=8
 [[ -e $out/ffdhe2048.pem ]] ||
   openssl genpkey -genparam -algorithm DH -pkeyopt group:ffdhe2048 -out "$out/ffdhe2048.pem" # RFC 7919
 
