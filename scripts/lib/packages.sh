@@ -13,6 +13,7 @@ pdf_packages=(chromium)
 browser_packages=(nodejs npm chromium poppler-utils)
 lint_packages=(clang-format-19 clang-tidy-19 clang-19 shellcheck yamllint cppcheck git)
 package_packages=(debhelper lintian python3 gettext-base)
+runtime_packages=(libboost-log1.81.0 libboost-json1.81.0 libboost-thread1.81.0 libssl3 liblmdb0 libbrotli1 libdeflate0)
 fuzz_packages=(libclang-rt-19-dev)
 
 # need_packages NAME…: installs those that are missing, as root or with sudo. Never starts a daemon. What apt says
