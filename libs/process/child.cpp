@@ -12,6 +12,9 @@
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#ifdef CV_COVERAGE
+extern "C" void __gcov_dump(); // libgcov's; gcov.h of GCC 12 is for C alone
+#endif
 
 namespace cv {
 namespace {
@@ -52,6 +55,9 @@ pid_t fork_child(std::vector<int> keep, const std::function<int()>& body)
     }
     // Not exit(): what the parent has made is the parent's to take down.
     std::cout.flush();
+#ifdef CV_COVERAGE
+    ::__gcov_dump(); // which exit() would have done
+#endif
     std::_Exit(code);
 }
 

@@ -15,6 +15,10 @@ lint_packages=(clang-format-19 clang-tidy-19 clang-19 shellcheck yamllint cppche
 package_packages=(debhelper lintian python3 gettext-base)
 runtime_packages=(libboost-log1.81.0 libboost-json1.81.0 libboost-thread1.81.0 libssl3 liblmdb0 libbrotli1 libdeflate0)
 fuzz_packages=(libclang-rt-19-dev)
+coverage_packages=(gcovr)
+security_packages=(python3 git binutils ninja-build)
+shipped_packages=(nginx nginx-common libnginx-mod-http-brotli-static libnginx-mod-http-headers-more-filter
+  ca-certificates openssl)
 
 # need_packages NAME…: installs those that are missing, as root or with sudo. Never starts a daemon. What apt says
 # is shown only when it fails.
