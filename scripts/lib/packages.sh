@@ -11,7 +11,7 @@ site_packages=(esbuild python3 python3-fonttools python3-brotli fonts-inter font
 proxy_packages=(nginx libnginx-mod-http-brotli-static libnginx-mod-http-headers-more-filter gettext-base openssl)
 pdf_packages=(chromium)
 browser_packages=(nodejs npm chromium poppler-utils)
-lint_packages=(clang-format-19 clang-tidy-19 clang-19 shellcheck yamllint cppcheck git)
+lint_packages=(clang-format-19 clang-tidy-19 clang-19 shellcheck yamllint cppcheck git python3 python3-yaml systemd)
 package_packages=(debhelper lintian python3 gettext-base)
 runtime_packages=(libboost-log1.81.0 libboost-json1.81.0 libboost-thread1.81.0 libssl3 liblmdb0 libbrotli1 libdeflate0)
 fuzz_packages=(libclang-rt-19-dev)
@@ -19,6 +19,9 @@ coverage_packages=(gcovr)
 security_packages=(python3 git binutils ninja-build)
 shipped_packages=(nginx nginx-common libnginx-mod-http-brotli-static libnginx-mod-http-headers-more-filter
   ca-certificates openssl)
+
+# need_node: Node and npm, for tests and linters alone; Debian's, where there are none.
+need_node() { type -P node >/dev/null && type -P npm >/dev/null || need_packages nodejs npm; }
 
 # need_packages NAME…: installs those that are missing, as root or with sudo. Never starts a daemon. What apt says
 # is shown only when it fails.

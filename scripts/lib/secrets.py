@@ -95,9 +95,6 @@ def main():
     if len(sys.argv) != 2 or sys.argv[1].startswith("-"):
         sys.exit(__doc__)
     clone = Path(sys.argv[1])
-    if git(clone, "rev-parse", "--is-shallow-repository").strip() == b"true":
-        print("only part of the history is here: git fetch --unshallow", file=sys.stderr)
-        sys.exit(69)
     found = list(dict.fromkeys([*tree(clone), *history(clone)]))
     for line in found:
         print(line, file=sys.stderr)
@@ -107,6 +104,9 @@ def main():
         sys.exit(1)
     count = git(clone, "rev-list", "--all", "--count").decode().strip()
     print(f"no secret in the tree and in {count} commits")
+    if git(clone, "rev-parse", "--is-shallow-repository").strip() == b"true":
+        print("only part of the history is here; the rest comes with: git fetch --unshallow", file=sys.stderr)
+        sys.exit(69)
 
 
 main()

@@ -12,8 +12,8 @@ function findings(text) {
   const file = DockerfileParser.parse(text);
   const say = (instruction, what) => found.push([instruction.getRange().start.line, what]);
   if (/^#\s*syntax\s*=/im.test(text)) found.push([0, "a syntax line fetches an image before anything is built"]);
-  const stages = new Set();
-  let last = {};
+  const stages = new Map(); // name of a stage → what its image says
+  let stage = {};
   for (const one of file.getInstructions()) {
     const name = one.getKeyword();
     const words = one.getArguments().map((word) => word.getValue());
@@ -22,8 +22,8 @@ function findings(text) {
       const image = one.getImage();
       const known = image === "scratch" || stages.has(image) || image.includes("$");
       if (!known && (!/[:@]/.test(image) || image.endsWith(":latest"))) say(one, `${image}: name a tag or a digest`);
-      if (one.getBuildStage()) stages.add(one.getBuildStage());
-      last = { from: one };
+      stage = { ...stages.get(image), from: one, command: false };
+      if (one.getBuildStage()) stages.set(one.getBuildStage(), stage);
     }
     if (name === "ADD") say(one, "COPY says what it does; ADD unpacks and downloads");
     if (name === "MAINTAINER") say(one, "use a label");
@@ -35,22 +35,22 @@ function findings(text) {
       if (kept && !/target=\/var\/lib\/apt/.test(one.toString())) say(one, "package lists are left behind");
     }
     if ((name === "ENV" || name === "ARG") && /(SECRET|PASSWORD|TOKEN)\w*=./.test(whole)) say(one, "a secret in the image");
-    if (name === "USER") last.user = words[0];
+    if (name === "USER") stage.user = words[0];
     if (["CMD", "ENTRYPOINT"].includes(name)) {
-      last.command = true;
+      stage.command = true;
       if (!whole.trimStart().startsWith("[")) say(one, `${name} in a shell: signals would not reach the program`);
     }
     if (name === "HEALTHCHECK") {
-      last.health = true;
+      stage.health = true;
       if (words[0] !== "NONE" && !/CMD\s*\[/.test(whole)) say(one, "HEALTHCHECK in a shell: the image may have none");
     }
-    if (name === "SHELL" || name === "VOLUME") continue;
     if (name === "WORKDIR" && !/^[/$"]/.test(words[0] ?? "")) say(one, "WORKDIR wants an absolute path");
   }
-  if (last.command) {
-    const [uid] = (last.user ?? "").split(":");
-    if (!/^([1-9][0-9]*|\$\{?\w+\}?)$/.test(uid)) say(last.from, "the last stage runs as root or as a name: USER wants a number");
-    if (!last.health) say(last.from, "the last stage has no HEALTHCHECK");
+  stages.set("the last", stage);
+  for (const { from, user, health, command } of new Set(stages.values())) {
+    if (!command) continue; // made to be built upon
+    if (!/^[1-9][0-9]*(:|$)/.test(user ?? "")) say(from, "its programs would run as root or as a name: USER wants a number");
+    if (!health) say(from, "an image of programs without a HEALTHCHECK");
   }
   return found;
 }
