@@ -13,6 +13,7 @@ PROGRAM = Path(os.environ.get("CV_BIN_DIR", ROOT / "build/release/bin")).resolve
 SAMPLE = Path(os.environ.get("CV_SAMPLE_DATA", ROOT / "data")).resolve()
 READY = re.compile(r"cv-query ready on (?:http://(.+):([0-9]+)|unix:(.+))")
 SANITIZED = PROGRAM.is_file() and b"__asan_init" in PROGRAM.read_bytes()
+COUNTED = PROGRAM.is_file() and b"__gcov_dump" in PROGRAM.read_bytes()  # a build for coverage: slow and large
 ORIGINS = ("https://app.example.org", "https://other.example.org")
 PDFS = {
     "ramin.pdf": b"%PDF-1.4\n% English, " + bytes(range(256)) * 8 + b"\n%%EOF\n",
@@ -146,7 +147,7 @@ class Service:
             assert self.process.poll() is None, f"ended at start: {self.complaints()}"
             return lines if len(lines) >= count else None
 
-        lines = wait_until(ready)
+        lines = wait_until(ready, 60 if COUNTED else 10)
         assert len(lines) == count, lines
         return [line[3] or (line[1].strip("[]"), int(line[2])) for line in lines]
 

@@ -1,4 +1,5 @@
 """The command line: help, version, settings with their sources, and exit codes."""
+import os
 import re
 import socket
 import subprocess
@@ -6,7 +7,7 @@ import subprocess
 import pytest
 
 from samples import SMALL
-from service import ROOT, run_program, running, write_cvs
+from service import PROGRAM, ROOT, run_program, running, write_cvs
 
 SETTINGS = (
     "CV_ENV SECRET_KEY DEBUG ALLOWED_HOSTS CORS_ALLOWED_ORIGINS DATABASE_URL REDIS_URL SENTRY_DSN CV_DATA_DIR "
@@ -275,7 +276,8 @@ def test_healthcheck(tmp_path):
         assert (finished.returncode, finished.stderr) == (0, "")
         assert finished.stdout == "".join(f"{where}: ready\n" for where in bind.split(","))
         script = [ROOT / "scripts/healthcheck.sh", "--bind", bind.split(",")[0]]
-        assert subprocess.run(script, capture_output=True, check=False).returncode == 0
+        path_too = {**os.environ, "PATH": f"{PROGRAM.parent}:{os.environ['PATH']}"}  # for one that is not at home
+        assert subprocess.run(script, capture_output=True, env=path_too, check=False).returncode == 0
     finished = run_program(tmp_path, "healthcheck", settings={"BIND": bind})
     assert finished.returncode == 1 and "refused" in finished.stderr and finished.stdout == ""
     empty = tmp_path / "empty"

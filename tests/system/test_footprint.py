@@ -10,14 +10,14 @@ from pathlib import Path
 import pytest
 
 from load import free_port
-from service import PROGRAM, SANITIZED, environment, run_program, running, sample_data, wait_until
+from service import COUNTED, PROGRAM, SANITIZED, environment, run_program, running, sample_data, wait_until
 from sidecar import SIDECAR, is_ready, metrics, select, watching
 from wire import Conversation, ask
 
 MEGABYTE = 1_000_000
 WORKERS = 5
 STARTS = 7
-pytestmark = pytest.mark.skipif(SANITIZED, reason="memory of a sanitizer build says nothing")
+pytestmark = pytest.mark.skipif(SANITIZED or COUNTED, reason="memory of an instrumented build says nothing")
 
 
 def pss(pid):
