@@ -90,11 +90,11 @@ lacks() {
 }
 
 hardening() {
-  local program lack list bad=0
+  local program list bad=0 lack
   list=$(programs) || return
   for program in $list; do
-    lack=$(lacks "$program")
-    [[ -z $lack ]] || { bad=1; sed "s|^|$program lacks |" <<<"$lack" >&2; }
+    mapfile -t lack < <(lacks "$program")
+    ((!${#lack[@]})) || { bad=1; printf '%s\n' "${lack[@]/#/$program lacks }" >&2; }
   done
   ((!bad)) || return 1
   echo "PIE, RELRO, no executable stack, stack protector, fortify: both programs"
@@ -112,7 +112,12 @@ worst=0
 for part in "${parts[@]}"; do
   echo "== $part" >&2
   code=0
-  "$part" || code=$?
+  case $part in
+    updates) updates || code=$? ;;
+    secrets) secrets || code=$? ;;
+    hardening) hardening || code=$? ;;
+    sbom) sbom || code=$? ;;
+  esac
   ((code == 1)) && worst=1
   ((worst == 1 || code == 0)) || worst=$code
 done

@@ -21,7 +21,7 @@ shipped_packages=(nginx nginx-common libnginx-mod-http-brotli-static libnginx-mo
   ca-certificates openssl)
 
 # need_node: Node and npm, for tests and linters alone; Debian's, where there are none.
-need_node() { type -P node >/dev/null && type -P npm >/dev/null || need_packages nodejs npm; }
+need_node() { if ! type -P node || ! type -P npm; then need_packages nodejs npm; fi >/dev/null; }
 
 # need_packages NAME…: installs those that are missing, as root or with sudo. Never starts a daemon. What apt says
 # is shown only when it fails.

@@ -50,6 +50,8 @@ def finding(path, line):
     for name, pattern in KNOWN:
         if pattern.search(line):
             return name
+    if path.startswith("tests/"):
+        return None  # full of keys made up for one test; those that a service gave out are known by their form
     for named in NAMED.finditer(line):
         value = named["value"]
         if entropy(value) >= 4.0 and re.search("[0-9]", value) and re.search("[A-Za-z]", value):
