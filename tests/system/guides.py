@@ -1,0 +1,93 @@
+"""Reads the shell blocks of the guides, and makes the rooms in which they are run."""
+import re
+import subprocess
+import tempfile
+from contextlib import contextmanager
+from pathlib import Path
+
+from service import PROGRAM, ROOT
+
+GUIDES = ("docs/deployment.md", "docs/security.md", "docs/testing.md", "docs/tls.md")
+MARK = re.compile(r"<!-- (run|not run): (.+?) -->")
+FENCE = re.compile(r"^(?P<indent> *)```(?P<kind>\w*)\n(?P<text>.*?)^(?P=indent)```$", re.M | re.S)
+# What the blocks of a room may write to, although it is the machine's.
+WRITTEN = ("/etc", "/var/lib", "/var/log", "/run", "/srv", "/opt", "/root")
+
+
+class Block:
+    """A shell block of a guide: where it stands, what is done with it (a room, or None with a reason), its text."""
+
+    def __init__(self, guide, text, match):
+        self.guide, self.line = guide, text.count("\n", 0, match.start()) + 1
+        before = text[:match.start()].rstrip().rsplit("\n", 1)[-1].strip()
+        mark = MARK.fullmatch(before)
+        self.room = mark[2] if mark and mark[1] == "run" else None
+        self.reason = mark[2] if mark and mark[1] == "not run" else None
+        self.text = re.sub(f"^{match['indent']}", "", match["text"], flags=re.M)
+
+    def __str__(self):
+        return f"{self.guide}:{self.line}"
+
+
+def blocks():
+    """All shell blocks of the guides, in their order."""
+    for guide in GUIDES:
+        text = (ROOT / guide).read_text("utf-8")
+        for match in FENCE.finditer(text):
+            if match["kind"] in ("sh", "bash", "shell", "console"):
+                yield Block(guide, text, match)
+
+
+def script_of(chosen):
+    """One script of several blocks, that says on standard error where it is."""
+    return "set -euo pipefail\n" + "".join(f"echo '@ {block}' >&2\n{block.text}" for block in chosen)
+
+
+def run_blocks(chosen, command, timeout, **more):
+    """Runs blocks with `command` SCRIPT; an assertion with the block's place and its last words when one fails."""
+    with tempfile.NamedTemporaryFile("w", suffix=".sh", encoding="utf-8") as script:
+        script.write(script_of(chosen))
+        script.flush()
+        done = subprocess.run([*command, script.name], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT, text=True, timeout=timeout, check=False, **more)
+    place = (re.findall(r"^@ (\S+)$", done.stdout, re.M) or ["?"])[-1]
+    assert done.returncode == 0, f"{place}: exit {done.returncode}\n{done.stdout[-4000:]}"
+    return done.stdout
+
+
+def clone(folder):
+    """A clean clone of the repository, named as a user's."""
+    place = Path(folder) / "cv-backend"
+    subprocess.run(["git", "-c", "safe.directory=*", "clone", "--quiet", "--no-hardlinks", ROOT, place], check=True)
+    return place
+
+
+PREPARE = r"""
+set -euo pipefail
+layers=$1 files=$2 programs=$3 script=$4
+ip link set lo up
+mount -t tmpfs tmpfs "$layers"
+for place in WRITTEN; do
+  mkdir -p "$layers$place/upper" "$layers$place/work"
+  mount -t overlay overlay -o "lowerdir=$place,upperdir=$layers$place/upper,workdir=$layers$place/work" "$place"
+done
+mkdir -p /opt/cv-backend/build/release/bin
+cp -r "$files/." /opt/cv-backend
+cp "$programs"/cv-query "$programs"/cv-health /opt/cv-backend/build/release/bin
+cd /opt/cv-backend
+[[ -d build/site ]] || scripts/collectstatic.sh
+exec bash "$script"
+"""
+
+
+@contextmanager
+def bare_room(folder):
+    """A machine of one's own for the length of a block: its own network, processes and settings; the rest is shared. Gives
+    the command that runs a script in it, in a clone at /opt/cv-backend whose programs are built."""
+    layers = Path(folder) / "layers"
+    layers.mkdir()
+    files = clone(folder)
+    prepare = Path(folder) / "prepare.sh"
+    prepare.write_text(PREPARE.replace("WRITTEN", " ".join(WRITTEN)), "utf-8")
+    yield ["unshare", "--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "bash", prepare, layers, files,
+           PROGRAM.parent]
