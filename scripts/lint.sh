@@ -2,8 +2,8 @@
 # usage: scripts/lint.sh
 #
 # Holds the tree against its linters: the locked CVs' checksums, clang-format, shellcheck, yamllint, links of Markdown
-# files, Dockerfiles, compose files, workflows (with shellcheck of their steps), units, cppcheck and clang-tidy, which
-# takes two minutes. Installs what is missing; changes nothing but build/tidy and tests/lint/node_modules.
+# files, Dockerfiles, compose files, workflows (with shellcheck of their steps), Kubernetes manifests, units, cppcheck
+# and clang-tidy, which takes two minutes. Installs what is missing; changes nothing but build/tidy and tests/lint/node_modules.
 set -euo pipefail
 script=$(readlink -f "$0")
 cd "$(dirname "$script")/.."
@@ -26,7 +26,9 @@ echo "== checksums of the locked CVs" >&2
 echo "== clang-format" >&2
 files '*.cpp' '*.hpp' | xargs clang-format-19 --dry-run --Werror
 echo "== shellcheck" >&2
-files -z '*.sh' .ci/run | xargs -0 shellcheck -x
+# Those with a shell in their first line, and those that others source.
+{ files '*.sh' && files | xargs -d '\n' grep -lIE '^#!.*[/ ](ba|da)?sh( |$)' | xargs awk 'FNR == 1 && /^#!/ { print FILENAME }'; } |
+  sort -u | xargs -d '\n' shellcheck -x
 echo "== yamllint" >&2
 files -z .clang-format .clang-tidy .yamllint tests/.clang-tidy '*.yml' '*.yaml' | xargs -0 yamllint --strict
 echo "== Markdown links" >&2
@@ -44,6 +46,8 @@ if compose=$(type -P docker-compose); then
 else
   echo "no docker-compose here: skipped; the tests of the images read them" >&2
 fi
+echo "== Kubernetes manifests" >&2
+files -z 'deploy/kubernetes/*.yaml' ':!*/kustomization.yaml' | xargs -0 -r node tests/lint/kubernetes.mjs
 echo "== units" >&2
 python3 -B tests/lint/units.py
 echo "== cppcheck" >&2
