@@ -48,8 +48,9 @@ def run_blocks(chosen, command, timeout, **more):
     with tempfile.NamedTemporaryFile("w", suffix=".sh", encoding="utf-8") as script:
         script.write(script_of(chosen))
         script.flush()
-        done = subprocess.run([*command, script.name], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                              stderr=subprocess.STDOUT, text=True, timeout=timeout, check=False, **more)
+        # A block waits for what it has started without an end of its own; `timeout` is that end.
+        done = subprocess.run(["timeout", "--kill-after=5", str(timeout), *command, script.name], stdin=subprocess.DEVNULL,
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False, **more)
     place = (re.findall(r"^@ (\S+)$", done.stdout, re.M) or ["?"])[-1]
     assert done.returncode == 0, f"{place}: exit {done.returncode}\n{done.stdout[-4000:]}"
     return done.stdout
@@ -89,5 +90,5 @@ def bare_room(folder):
     files = clone(folder)
     prepare = Path(folder) / "prepare.sh"
     prepare.write_text(PREPARE.replace("WRITTEN", " ".join(WRITTEN)), "utf-8")
-    yield ["unshare", "--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "bash", prepare, layers, files,
+    yield ["unshare", "--net", "--mount", "--pid", "--fork", "--kill-child=KILL", "--mount-proc", "bash", prepare, layers, files,
            PROGRAM.parent]

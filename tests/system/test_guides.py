@@ -131,7 +131,7 @@ def test_behind_a_platform(tmp_path):
     """With a platform's settings: plain HTTP on PORT; https as the router says, the client as it says; else a redirect."""
     text = "\n".join([
         *(f"export {name}={shlex.quote(value)}" for name, value in settings_of("platform.env").items()),
-        "export PORT=5000 ALLOWED_HOSTS=my-cvs.example.com SECRET_KEY=$(openssl rand -base64 48)",
+        "export PORT=5000 ALLOWED_HOSTS=my-cvs.example.com CV_DATA_DIR=$PWD/data SECRET_KEY=$(openssl rand -base64 48)",
         "scripts/start.sh >/root/out 2>&1 &",
         "ask() { curl -sS -o /dev/null -w '%{http_code} %{redirect_url}\\n' -H 'Host: my-cvs.example.com' \"$@\"; }",
         "until ask http://127.0.0.1:5000/api/v1/health/ 2>/dev/null | grep -q ^200; do sleep 0.2; done",
