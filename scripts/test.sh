@@ -5,7 +5,7 @@
 # and under the address and undefined-behaviour sanitizers, those of images and packages where an engine and a booted
 # machine are to be had (with CI=true there must be), then a short run of each fuzz target. --quick: without linters,
 # security checks, images, packages, sanitizers and fuzzing. --only: one part, as the pipeline's jobs do: release, asan,
-# fuzz; docker or systemd: just the system tests of the images or of the packages, which need no build of this machine's.
+# fuzz; docker or systemd: just the system tests of the images or of the packages.
 # Safe to run again.
 set -euo pipefail
 script=$(readlink -f "$0")
@@ -24,8 +24,12 @@ esac
 case $only in
   '' | release | asan | fuzz) ;;
   docker | systemd)
-    need_packages git curl python3 python3-pytest python3-yaml python3-jsonschema
-    exec /usr/bin/python3 -m pytest -v -p no:cacheprovider "tests/system/test_$only.py"
+    need_packages git curl openssl python3 python3-pytest python3-yaml python3-jsonschema
+    if [[ $only == systemd ]]; then
+      scripts/build.sh
+      scripts/collectstatic.sh
+    fi
+    exec /usr/bin/python3 -m pytest -v -p no:cacheprovider "tests/system/test_$only.py" "tests/system/test_guides_$only.py"
     ;;
   *) usage "$script" "--only $only" ;;
 esac

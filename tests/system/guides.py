@@ -1,15 +1,20 @@
 """Reads the shell blocks of the guides, and makes the rooms in which they are run."""
+import os
 import re
 import subprocess
 import tempfile
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
+
 from service import PROGRAM, ROOT
 
 GUIDES = ("docs/deployment.md", "docs/security.md", "docs/testing.md", "docs/tls.md")
+ROOMS = ("bare", "docker", "packages", "systemd")
 MARK = re.compile(r"<!-- (run|not run): (.+?) -->")
 FENCE = re.compile(r"^(?P<indent> *)```(?P<kind>\w*)\n(?P<text>.*?)^(?P=indent)```$", re.M | re.S)
+as_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root, as the guides do")
 # What the blocks of a room may write to, although it is the machine's.
 WRITTEN = ("/etc", "/var/lib", "/var/log", "/run", "/srv", "/opt", "/root")
 
@@ -36,6 +41,13 @@ def blocks():
         for match in FENCE.finditer(text):
             if match["kind"] in ("sh", "bash", "shell", "console"):
                 yield Block(guide, text, match)
+
+
+def those_of(room):
+    """The blocks of a room."""
+    found = [block for block in blocks() if block.room == room]
+    assert found, room
+    return found
 
 
 def script_of(chosen):

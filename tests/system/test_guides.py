@@ -1,6 +1,5 @@
 """Every shell block of the guides is run as it stands there, in the room that the comment before it names, or says why
 not. The blocks of a room are one script, in the order of the guide: what one has started, the next may ask."""
-import os
 import re
 import shlex
 import subprocess
@@ -8,22 +7,11 @@ import subprocess
 import pytest
 import yaml
 
-from guides import GUIDES, MARK, Block, bare_room, blocks, clone, run_blocks
-from machine import Machine, need_machine
-from service import COUNTED, PROGRAM, ROOT, SANITIZED
-from stack import RUN, need_engine
+from guides import as_root, bare_room, Block, blocks, GUIDES, MARK, ROOMS, run_blocks, those_of
+from service import COUNTED, ROOT, SANITIZED
 
-ROOMS = ("bare", "docker", "packages", "systemd")
 PLATFORMS = ROOT / "deploy/platforms"
 pytestmark = pytest.mark.skipif(SANITIZED or COUNTED, reason="says nothing about an instrumented build")
-as_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root, as the guides do")
-
-
-def those_of(room):
-    """The blocks of a room."""
-    found = [block for block in blocks() if block.room == room]
-    assert found, room
-    return found
 
 
 def test_every_block_is_run_or_says_why():
@@ -50,44 +38,6 @@ def test_by_hand(tmp_path):
     with bare_room(tmp_path) as command:
         said = run_blocks(those_of("bare"), command, 300)
     assert "healthy" in said
-
-
-@as_root
-def test_docker(tmp_path):
-    """On a real engine, from a clean clone; nothing is left behind."""
-    need_engine()
-    try:
-        run_blocks(those_of("docker"), [*RUN, "bash"], 1500, cwd=clone(tmp_path))
-        left = subprocess.run([*RUN, "docker", "ps", "-aq", "--filter", "label=com.docker.compose.project=cv-backend"],
-                              capture_output=True, text=True, check=True)
-        assert not left.stdout
-    finally:
-        subprocess.run([*RUN, "bash", "-c", "docker rm -f cv-all; docker-compose -f docker-compose.prod.yml down -v"],
-                       cwd=tmp_path / "cv-backend", capture_output=True, check=False, env={**os.environ, "SECRET_KEY": "x"})
-
-
-@as_root
-def test_packages_and_systemd(tmp_path):
-    """The packages are built and then installed in a booted machine, as a reader would."""
-    need_machine()
-    place = clone(tmp_path)
-    run_blocks(those_of("packages"), ["bash"], 600, cwd=place, env={**os.environ, "CV_BIN_DIR": str(PROGRAM.parent)})
-    machine = Machine()
-    machine.call("stop")
-    machine.call("start", timeout=400)
-    try:
-        # What the packages need is fetched before: the machine itself has no way out.
-        needed = set()
-        for package in sorted((place / "build/packages").glob("*.deb")):
-            machine.call("put", package, f"/root/{package.name}")
-            depends = subprocess.run(["dpkg-deb", "-f", package, "Depends"], capture_output=True, text=True, check=True).stdout
-            needed |= {re.match(r"[a-z0-9.+-]+", one.strip())[0] for one in depends.split(",")}
-        machine.install(*sorted(needed - {"cv-backend"}), "ssl-cert", "curl")
-        for block in those_of("systemd"):
-            done = machine.call("exec", "bash", "-euo", "pipefail", "-c", block.text, check=False)
-            assert done.returncode == 0, f"{block}: exit {done.returncode}\n{done.stdout[-2000:]}{done.stderr[-2000:]}"
-    finally:
-        machine.call("stop")
 
 
 def test_packages_named_by_hand():
