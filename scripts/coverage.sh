@@ -28,6 +28,7 @@ ctest --preset coverage -L 'unit|component|system' || code=$? # also what a fail
 mkdir -p "$build/html"
 gcovr --root . --object-directory "$build" --filter libs/ --filter services/ --exclude-throw-branches \
   --exclude-unreachable-branches --gcov-ignore-parse-errors -j "$(nproc)" \
-  --print-summary --sort-uncovered --txt "$build/coverage.txt" --xml "$build/coverage.xml" --html-details "$build/html/index.html" \
+  --print-summary --sort-uncovered --txt "$build/coverage.txt" --xml "$build/coverage.xml" \
+  --html-details "$build/html/index.html" \
   --fail-under-line "$least" || { echo "under $least % of the lines; $build/coverage.txt says which" >&2; code=1; }
 exit "$code"

@@ -3,8 +3,8 @@
 #
 # Brings the production compose stack of one Docker engine (DOCKER_HOST, e.g. ssh://deploy@cv.example.org) to the images
 # that CV_REGISTRY and CV_TAG name: starts it where it does not run, else rolls it without losing a request. Settings as
-# for docker-compose.prod.yml; paths in them, such as TLS_DIR, are the engine's. DEPLOY_KEY and DEPLOY_KNOWN_HOSTS, where
-# set, are the ssh key and the known_hosts line to use. --no-pull: the engine has the images already.
+# for docker-compose.prod.yml; paths in them, such as TLS_DIR, are the engine's. DEPLOY_KEY and DEPLOY_KNOWN_HOSTS,
+# where set, are the ssh key and the known_hosts line to use. --no-pull: the engine has the images already.
 set -euo pipefail
 script=$(readlink -f "$0")
 cd "$(dirname "$script")/.."

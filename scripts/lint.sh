@@ -3,7 +3,8 @@
 #
 # Holds the tree against its linters: the locked CVs' checksums, clang-format, shellcheck, yamllint, links of Markdown
 # files, Dockerfiles, compose files, workflows (with shellcheck of their steps), Kubernetes manifests, units, cppcheck
-# and clang-tidy, which takes two minutes. Installs what is missing; changes nothing but build/tidy and tests/lint/node_modules.
+# and clang-tidy, which takes two minutes. Installs what is missing; changes nothing but build/tidy and
+# tests/lint/node_modules.
 set -euo pipefail
 script=$(readlink -f "$0")
 cd "$(dirname "$script")/.."
@@ -27,7 +28,8 @@ echo "== clang-format" >&2
 files '*.cpp' '*.hpp' | xargs clang-format-19 --dry-run --Werror
 echo "== shellcheck" >&2
 # Those with a shell in their first line, and those that others source.
-{ files '*.sh' && files | xargs -d '\n' grep -lIE '^#!.*[/ ](ba|da)?sh( |$)' | xargs awk 'FNR == 1 && /^#!/ { print FILENAME }'; } |
+{ files '*.sh' && files | xargs -d '\n' grep -lIE '^#!.*[/ ](ba|da)?sh( |$)' |
+  xargs awk 'FNR == 1 && /^#!/ { print FILENAME }'; } |
   sort -u | xargs -d '\n' shellcheck -x
 echo "== yamllint" >&2
 files -z .clang-format .clang-tidy .yamllint tests/.clang-tidy '*.yml' '*.yaml' | xargs -0 yamllint --strict

@@ -58,7 +58,8 @@ updates() {
   names=$(for name in $names; do dpkg-query -W -f='${Package} ${db:Status-Abbrev}\n' "$name" 2>/dev/null; done |
     awk '$2 == "ii" { print $1 }' | sort -u)
   # shellcheck disable=SC2086 # one word each
-  upgrade=$(LC_ALL=C apt-get -s -o Debug::NoLocking=1 --only-upgrade install $names) || { echo "$upgrade" >&2; return 69; }
+  upgrade=$(LC_ALL=C apt-get -s -o Debug::NoLocking=1 --only-upgrade install $names) ||
+    { echo "$upgrade" >&2; return 69; }
   pending=$(awk '/^Inst / && /-[Ss]ecurity/ { print "  " $2, $3, "->", substr($4, 2) }' <<<"$upgrade")
   if [[ -n $pending ]]; then
     echo "pending security updates; mend with: apt-get install --only-upgrade PACKAGE, then build again" >&2
@@ -82,7 +83,8 @@ lacks() {
   local headers dynamic symbols
   headers=$(readelf -hlW "$1") dynamic=$(readelf -dW "$1") symbols=$(readelf --dyn-syms -W "$1")
   grep -q 'Type: *DYN' <<<"$headers" && grep -q 'INTERP' <<<"$headers" || echo "position-independent code (-fPIE -pie)"
-  grep -q 'GNU_RELRO' <<<"$headers" && grep -qE 'BIND_NOW|FLAGS_1.*NOW' <<<"$dynamic" || echo "full RELRO (-z relro -z now)"
+  grep -q 'GNU_RELRO' <<<"$headers" && grep -qE 'BIND_NOW|FLAGS_1.*NOW' <<<"$dynamic" ||
+    echo "full RELRO (-z relro -z now)"
   grep -qE 'GNU_STACK .* RW +0x' <<<"$headers" || echo "a stack that is not executable (-z noexecstack)"
   grep -q '__stack_chk_fail' <<<"$symbols" || echo "stack protector (-fstack-protector-strong)"
   grep -qE ' __[a-z_]+_chk@' <<<"$symbols" || echo "fortified calls (-O2 -D_FORTIFY_SOURCE=2)"

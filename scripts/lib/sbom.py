@@ -32,7 +32,8 @@ def owners(paths):
         wanted[real.removeprefix("/usr")] = path
     names = sorted(wanted)
     for start in range(0, len(names), 500):
-        said = subprocess.run(["dpkg-query", "-S", *names[start:start + 500]], capture_output=True, text=True, check=False)
+        said = subprocess.run(["dpkg-query", "-S", *names[start:start + 500]], capture_output=True, text=True,
+                              check=False)
         for line in said.stdout.splitlines():
             package, _, path = line.rpartition(": ")
             if path in wanted:
@@ -59,13 +60,14 @@ def headers(program):
 
 def component(package, kind):
     """A package as CycloneDX has it."""
-    version, arch, source, homepage = run(
-        "dpkg-query", "-W", "-f=${Version}\t${Architecture}\t${source:Package}\t${Homepage}\n", package).split("\n")[0].split("\t")
+    wanted = "-f=${Version}\t${Architecture}\t${source:Package}\t${Homepage}\n"
+    version, arch, source, homepage = run("dpkg-query", "-W", wanted, package).splitlines()[0].split("\t")
     purl = f"pkg:deb/debian/{package}@{version.replace('+', '%2B').replace(':', '%3A')}?arch={arch}&distro=debian-12"
     entry = {
         "type": "library", "bom-ref": purl, "name": package, "version": version, "purl": purl,
         "supplier": {"name": "Debian"},
-        "properties": [{"name": "cv-backend:source-package", "value": source}, {"name": "cv-backend:use", "value": kind}],
+        "properties": [{"name": "cv-backend:source-package", "value": source},
+                       {"name": "cv-backend:use", "value": kind}],
     }
     if homepage:
         entry["externalReferences"] = [{"type": "website", "url": homepage}]
@@ -95,8 +97,8 @@ def bom(programs):
     own = []
     for program in programs:
         digest = hashlib.sha256(program.read_bytes()).hexdigest()
-        own.append({"type": "application", "bom-ref": f"{product}#{program.name}", "name": program.name, "version": version,
-                    "hashes": [{"alg": "SHA-256", "content": digest}]})
+        own.append({"type": "application", "bom-ref": f"{product}#{program.name}", "name": program.name,
+                    "version": version, "hashes": [{"alg": "SHA-256", "content": digest}]})
     headers_of = [entries[name]["bom-ref"] for name in sorted(compiled - loaded)]
     dependencies = [{"ref": product, "dependsOn": [entry["bom-ref"] for entry in own]}]
     for program, entry in zip(programs, own):

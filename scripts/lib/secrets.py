@@ -80,7 +80,8 @@ def tree(clone):
 def history(clone):
     """Findings in what commits added and in what they say."""
     commit = path = ""
-    log = git(clone, "log", "--all", "--no-color", "--no-ext-diff", "--no-textconv", "-p", "-U0", "--format=commit %h%n%B")
+    log = git(clone, "log", "--all", "--no-color", "--no-ext-diff", "--no-textconv", "-p", "-U0",
+              "--format=commit %h%n%B")
     for line in log.decode("utf-8", "replace").splitlines():
         if re.fullmatch("commit [0-9a-f]+", line):
             commit, path = line.split()[1], "its message"

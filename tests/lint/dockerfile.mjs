@@ -34,7 +34,7 @@ function findings(text) {
       const kept = !/rm -rf \/var\/lib\/apt\/lists/.test(whole);
       if (kept && !/target=\/var\/lib\/apt/.test(one.toString())) say(one, "package lists are left behind");
     }
-    if ((name === "ENV" || name === "ARG") && /(SECRET|PASSWORD|TOKEN)\w*=./.test(whole)) say(one, "a secret in the image");
+    if (["ENV", "ARG"].includes(name) && /(SECRET|PASSWORD|TOKEN)\w*=./.test(whole)) say(one, "a secret in the image");
     if (name === "USER") stage.user = words[0];
     if (["CMD", "ENTRYPOINT"].includes(name)) {
       stage.command = true;
@@ -49,7 +49,7 @@ function findings(text) {
   stages.set("the last", stage);
   for (const { from, user, health, command } of new Set(stages.values())) {
     if (!command) continue; // made to be built upon
-    if (!/^[1-9][0-9]*(:|$)/.test(user ?? "")) say(from, "its programs would run as root or as a name: USER wants a number");
+    if (!/^[1-9][0-9]*(:|$)/.test(user ?? "")) say(from, "its programs run as root or by a name: USER wants a number");
     if (!health) say(from, "an image of programs without a HEALTHCHECK");
   }
   return found;

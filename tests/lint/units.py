@@ -33,9 +33,8 @@ def main():
                 target.chmod(0o755)
         if not units:
             return 0
-        said = subprocess.run(
-            ["systemd-analyze", "verify", f"--root={root}", "--man=no", "--recursive-errors=no", *(unit.name for unit in units)],
-            capture_output=True, text=True, check=False)
+        command = ["systemd-analyze", "verify", f"--root={root}", "--man=no", "--recursive-errors=no"]
+        said = subprocess.run([*command, *(unit.name for unit in units)], capture_output=True, text=True, check=False)
         print(said.stderr.replace(str(root), ""), file=sys.stderr, end="")
         return 1 if said.returncode or said.stderr.strip() else 0
 

@@ -57,7 +57,8 @@ def findings(path):
         for step in job["steps"]:
             if "run" in step:
                 yield from shell(path, name, step, default)
-            elif step["uses"].startswith("actions/checkout@") and step.get("with", {}).get("persist-credentials") is not False:
+            elif (step["uses"].startswith("actions/checkout@")
+                  and step.get("with", {}).get("persist-credentials") is not False):
                 yield f"{path}: {name}: checkout leaves its token in the clone: persist-credentials: false"
 
 

@@ -61,8 +61,8 @@ def run_blocks(chosen, command, timeout, **more):
         script.write(script_of(chosen))
         script.flush()
         # A block waits for what it has started without an end of its own; `timeout` is that end.
-        done = subprocess.run(["timeout", "--kill-after=5", str(timeout), *command, script.name], stdin=subprocess.DEVNULL,
-                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False, **more)
+        done = subprocess.run(["timeout", "--kill-after=5", str(timeout), *command, script.name],
+                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False, **more)
     place = (re.findall(r"^@ (\S+)$", done.stdout, re.M) or ["?"])[-1]
     assert done.returncode == 0, f"{place}: exit {done.returncode}\n{done.stdout[-4000:]}"
     return done.stdout
@@ -95,12 +95,12 @@ exec bash "$script"
 
 @contextmanager
 def bare_room(folder):
-    """A machine of one's own for the length of a block: its own network, processes and settings; the rest is shared. Gives
-    the command that runs a script in it, in a clone at /opt/cv-backend whose programs are built."""
+    """A machine of one's own for the length of a block: its own network, processes and settings; the rest is shared.
+    Gives the command that runs a script in it, in a clone at /opt/cv-backend whose programs are built."""
     layers = Path(folder) / "layers"
     layers.mkdir()
     files = clone(folder)
     prepare = Path(folder) / "prepare.sh"
     prepare.write_text(PREPARE.replace("WRITTEN", " ".join(WRITTEN)), "utf-8")
-    yield ["unshare", "--net", "--mount", "--pid", "--fork", "--kill-child=KILL", "--mount-proc", "bash", prepare, layers, files,
-           PROGRAM.parent]
+    yield ["unshare", "--net", "--mount", "--pid", "--fork", "--kill-child=KILL", "--mount-proc", "bash", prepare,
+           layers, files, PROGRAM.parent]

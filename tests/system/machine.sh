@@ -17,8 +17,14 @@ dir=${CV_MACHINE_DIR:-/var/tmp/cv-machine} name=cv-machine
 tree=$dir/tree
 
 # The pid of nspawn, and of the machine's own systemd.
-nspawn() { local pid; pid=$(cat "$dir/pid" 2>/dev/null) && grep -qsa "machine=$name" "/proc/$pid/cmdline" && echo "$pid"; }
-leader() { local pid; pid=$(nspawn) && awk '{ print $1; found = 1 } END { exit !found }' "/proc/$pid/task/$pid/children"; }
+nspawn() {
+  local pid
+  pid=$(cat "$dir/pid" 2>/dev/null) && grep -qsa "machine=$name" "/proc/$pid/cmdline" && echo "$pid"
+}
+leader() {
+  local pid
+  pid=$(nspawn) && awk '{ print $1; found = 1 } END { exit !found }' "/proc/$pid/task/$pid/children"
+}
 # inside [-n] COMMAND…: in the machine; without -n in the caller's network.
 inside() {
   local pid
@@ -84,7 +90,8 @@ add() {
     packages+=("$one")
   done
   inside apt-get -qq update >&2
-  inside apt-get -y -qq -o Dpkg::Use-Pty=0 install --no-install-recommends --reinstall --allow-downgrades "${packages[@]}"
+  inside apt-get -y -qq -o Dpkg::Use-Pty=0 install --no-install-recommends --reinstall --allow-downgrades \
+    "${packages[@]}"
 }
 
 verb=${1:-}

@@ -52,8 +52,8 @@ def test_packages_named_by_hand():
 def settings_of(name):
     """What a platform's file sets; the same for all of them."""
     if name.endswith(".env"):
-        lines = [line for line in (PLATFORMS / name).read_text("utf-8").splitlines() if line and not line.startswith("#")]
-        return dict(line.split("=", 1) for line in lines)
+        lines = (PLATFORMS / name).read_text("utf-8").splitlines()
+        return dict(line.split("=", 1) for line in lines if line and not line.startswith("#"))
     app = yaml.safe_load((PLATFORMS / name).read_text("utf-8"))
     return {one["key"]: one["value"] for one in app["services"][0]["envs"]}
 
@@ -78,7 +78,7 @@ def test_platforms_agree():
 
 @as_root
 def test_behind_a_platform(tmp_path):
-    """With a platform's settings: plain HTTP on PORT; https as the router says, the client as it says; else a redirect."""
+    """With a platform's settings: plain HTTP on PORT, https as the router says; else, or from elsewhere, a redirect."""
     text = "\n".join([
         *(f"export {name}={shlex.quote(value)}" for name, value in settings_of("platform.env").items()),
         "export PORT=5000 ALLOWED_HOSTS=my-cvs.example.com CV_DATA_DIR=$PWD/data SECRET_KEY=$(openssl rand -base64 48)",

@@ -22,4 +22,5 @@ def test_docker(tmp_path):
         assert not left.stdout
     finally:
         subprocess.run([*RUN, "bash", "-c", "docker rm -f cv-all; docker-compose -f docker-compose.prod.yml down -v"],
-                       cwd=tmp_path / "cv-backend", capture_output=True, check=False, env={**os.environ, "SECRET_KEY": "x"})
+                       cwd=tmp_path / "cv-backend", capture_output=True, check=False,
+                       env={**os.environ, "SECRET_KEY": "x"})

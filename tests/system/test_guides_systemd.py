@@ -26,7 +26,8 @@ def test_packages_and_systemd(tmp_path):
         needed = set()
         for package in sorted((place / "build/packages").glob("*.deb")):
             machine.call("put", package, f"/root/{package.name}")
-            depends = subprocess.run(["dpkg-deb", "-f", package, "Depends"], capture_output=True, text=True, check=True).stdout
+            depends = subprocess.run(["dpkg-deb", "-f", package, "Depends"], capture_output=True, text=True,
+                                     check=True).stdout
             needed |= {re.match(r"[a-z0-9.+-]+", one.strip())[0] for one in depends.split(",")}
         machine.install(*sorted(needed - {"cv-backend"}), "ssl-cert", "curl")
         for block in those_of("systemd"):

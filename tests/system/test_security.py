@@ -26,8 +26,8 @@ release_only = pytest.mark.skipif(SANITIZED or COUNTED, reason="not the build th
 
 def security(*arguments, **settings):
     """Runs the script; also gives what it printed."""
-    return subprocess.run([SECURITY, *map(str, arguments)], env={**os.environ, **settings}, capture_output=True, text=True,
-                          timeout=120, check=False)
+    return subprocess.run([SECURITY, *map(str, arguments)], env={**os.environ, **settings}, capture_output=True,
+                          text=True, timeout=120, check=False)
 
 
 def git(clone, *arguments):
@@ -40,7 +40,8 @@ def git(clone, *arguments):
 def make_clone(tmp_path):
     """A clone with one harmless commit."""
     git(tmp_path, "init", "-q", "-b", "main")
-    (tmp_path / "notes.md").write_text("SECRET_KEY=\nsecret_key = make-one-with-openssl-rand\ntoken: ${{ secrets.TOKEN }}\n")
+    (tmp_path / "notes.md").write_text(
+        "SECRET_KEY=\nsecret_key = make-one-with-openssl-rand\ntoken: ${{ secrets.TOKEN }}\n")
     git(tmp_path, "add", ".")
     git(tmp_path, "commit", "-q", "-m", "notes")
     return tmp_path
@@ -155,7 +156,8 @@ def test_the_bill_of_materials(tmp_path):
     jsonschema.Draft7Validator(schema, resolver=resolver).validate(bom)
     names = {entry["name"]: entry for entry in bom["components"]}
     assert {"cv-query", "cv-health", "libc6", "libssl3", "liblmdb0", "libbrotli1", "libdeflate0"} <= set(names)
-    version = subprocess.run(["dpkg-query", "-W", "-f=${Version}", "libssl3"], capture_output=True, text=True, check=True)
+    version = subprocess.run(["dpkg-query", "-W", "-f=${Version}", "libssl3"], capture_output=True, text=True,
+                             check=True)
     assert names["libssl3"]["version"] == version.stdout
     refs = {entry["bom-ref"] for entry in bom["components"]}
     linked = {one["ref"]: one["dependsOn"] for one in bom["dependencies"]}
@@ -192,8 +194,8 @@ def test_updates_without_lists(tmp_path):
     room = ["unshare", "-m", "sh", "-c", 'mount --bind "$1" /var/lib/apt/lists && shift && exec "$@"', "sh", empty]
     command = [*room, SECURITY, "--bin", PROGRAM.parent]
     for more, code in (([], 69), (["--report"], 0)):
-        done = subprocess.run([*command, *more, "updates"], env={**os.environ, "PATH": path}, capture_output=True, text=True,
-                              check=False)
+        done = subprocess.run([*command, *more, "updates"], env={**os.environ, "PATH": path}, capture_output=True,
+                              text=True, check=False)
         assert done.returncode == code and "not known" in done.stderr, done
 
 

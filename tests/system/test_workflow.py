@@ -42,7 +42,8 @@ def steps():
 def resolved(value, line):
     """An expression of the workflow, as it would be in a pull request in which all went well."""
     known = {"github.event.pull_request.base.sha": "HEAD~1", "needs.changes.outputs.code": "true",
-             "join(needs.*.result, ' ')": "success success success", **{f"matrix.{key}": word for key, word in line.items()}}
+             "join(needs.*.result, ' ')": "success success success",
+             **{f"matrix.{key}": word for key, word in line.items()}}
     return re.sub(r"\$\{\{ (.*?) \}\}", lambda match: known[match[1]], value)
 
 
@@ -122,7 +123,8 @@ def test_decision_by_path(tmp_path):
     run("commit", "-q", "-m", "first")
 
     def decided(*arguments):
-        return subprocess.run([tmp_path / "scripts/changes.sh", *arguments], capture_output=True, text=True, check=True).stdout
+        return subprocess.run([tmp_path / "scripts/changes.sh", *arguments], capture_output=True, text=True,
+                              check=True).stdout
 
     for path, code in (("CHANGELOG.md", "false"), ("docs/decisions/0099-x.md", "false"), ("docs/deployment.md", "true"),
                        ("libs/a file.cpp", "true"), ("data/cvs/x.json", "true"), (".github/workflows/x.yml", "true")):
@@ -160,7 +162,7 @@ def test_dockerfiles_are_held_to_rules(tmp_path):
     said = lint("node", LINT / "dockerfile.mjs", bad)
     assert said.returncode == 1
     for word in ("tag or a digest", "COPY says", "apt is for people", "without -y", "lists are left", "a secret",
-                 "signals would not", "run as root", "HEALTHCHECK"):
+                 "signals would not", "run as root or by a name", "HEALTHCHECK"):
         assert word in said.stderr, word
 
 
