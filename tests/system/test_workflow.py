@@ -17,6 +17,7 @@ JOBS = ("changes", "lint", "test", "security", "build", "gate")
 TOO_LONG = {
     "scripts/lint.sh": "three minutes; scripts/test.sh calls it",
     "scripts/coverage.sh": "all tests once more, with counters",
+    "scripts/test.sh --only release": "this suite itself",
     "scripts/test.sh --only asan": "all tests once more, with sanitizers; scripts/test.sh does so",
     "scripts/test.sh --only fuzz": "three minutes; scripts/test.sh does so",
     "scripts/package.sh": "a build of its own; the tests of the packages call it",
