@@ -82,7 +82,7 @@ suite() {
 
 if [[ -n $only ]]; then
   unset CI # what needs an engine is a part of its own, and may be skipped here
-  suite "$only" -LE containers
+  suite "$only" -LE engines
   exit
 fi
 scripts/lint.sh
