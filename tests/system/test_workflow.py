@@ -1,4 +1,5 @@
 """The pipeline's own steps: every `run:` of the jobs lint, test, security and build is executed, or said why not."""
+import json
 import os
 import re
 import subprocess
@@ -186,3 +187,23 @@ def test_units_are_held_to_rules(tmp_path):
     unit.write_text("[Service]\nExecStart=/usr/bin/cv-no-such-program\nMemoryMaximum=3\n")
     said = lint("/usr/bin/python3", LINT / "units.py", tmp_path)
     assert said.returncode == 1 and "MemoryMaximum" in said.stderr
+
+
+def test_rulesets_are_applied_by_name(tmp_path):
+    """A ruleset that is there is brought up to date, one that is not is made; GitHub's own word is not to be had here."""
+    gh = tmp_path / "gh"
+    gh.write_text("#!/bin/sh\necho \"$*\" >>\"$CALLS\"\n[ \"$2\" != --paginate ] || echo '[{\"id\": 7, \"name\": \"main\"}]'\n")
+    gh.chmod(0o755)
+    env = {"PATH": f"{tmp_path}:{os.environ['PATH']}", "CALLS": str(tmp_path / "calls")}
+    script = ROOT / "scripts/apply-rulesets.sh"
+    for dry in ([], ["--dry-run"]):
+        (tmp_path / "calls").write_text("")
+        done = subprocess.run([script, *dry, "o/r"], env=env, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        assert "main: gh api --method PUT repos/o/r/rulesets/7 --input .github/rulesets/main.json" in done.stdout
+        assert "release tags: gh api --method POST repos/o/r/rulesets --input .github/rulesets/tags.json" in done.stdout
+        assert len((tmp_path / "calls").read_text().splitlines()) == (1 if dry else 3)
+    main = json.loads((ROOT / ".github/rulesets/main.json").read_text("utf-8"))
+    [checks] = [rule for rule in main["rules"] if rule["type"] == "required_status_checks"]
+    assert [one["context"] for one in checks["parameters"]["required_status_checks"]] == ["gate"]
+    assert subprocess.run([script, "nonsense"], env=env, capture_output=True, check=False).returncode == 64
