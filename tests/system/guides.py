@@ -102,5 +102,6 @@ def bare_room(folder):
     files = clone(folder)
     prepare = Path(folder) / "prepare.sh"
     prepare.write_text(PREPARE.replace("WRITTEN", " ".join(WRITTEN)), "utf-8")
-    yield ["unshare", "--net", "--mount", "--pid", "--fork", "--kill-child=KILL", "--mount-proc", "bash", prepare,
-           layers, files, PROGRAM.parent]
+    # The programs are those of the clone: another user may not be let into this one.
+    yield ["env", "-u", "CV_BIN_DIR", "unshare", "--net", "--mount", "--pid", "--fork", "--kill-child=KILL",
+           "--mount-proc", "bash", prepare, layers, files, PROGRAM.parent]

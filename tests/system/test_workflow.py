@@ -192,7 +192,8 @@ def test_units_are_held_to_rules(tmp_path):
 def test_rulesets_are_applied_by_name(tmp_path):
     """A ruleset that is there is brought up to date, one that is not is made; GitHub's own word is not to be had here."""
     gh = tmp_path / "gh"
-    gh.write_text("#!/bin/sh\necho \"$*\" >>\"$CALLS\"\n[ \"$2\" != --paginate ] || echo '[{\"id\": 7, \"name\": \"main\"}]'\n")
+    gh.write_text("#!/bin/sh\necho \"$*\" >>\"$CALLS\"\n"
+                  "[ \"$2\" != --paginate ] || echo '[{\"id\": 7, \"name\": \"main\"}]'\n")
     gh.chmod(0o755)
     env = {"PATH": f"{tmp_path}:{os.environ['PATH']}", "CALLS": str(tmp_path / "calls")}
     script = ROOT / "scripts/apply-rulesets.sh"
