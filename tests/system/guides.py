@@ -62,7 +62,8 @@ def run_blocks(chosen, command, timeout, **more):
         script.flush()
         # A block waits for what it has started without an end of its own; `timeout` is that end.
         done = subprocess.run(["timeout", "--kill-after=5", str(timeout), *command, script.name],
-                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False, **more)
+                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                              check=False, **more)
     place = (re.findall(r"^@ (\S+)$", done.stdout, re.M) or ["?"])[-1]
     assert done.returncode == 0, f"{place}: exit {done.returncode}\n{done.stdout[-4000:]}"
     return done.stdout
