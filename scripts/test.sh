@@ -51,14 +51,14 @@ try_run() {
   pid=$!
   # shellcheck disable=SC2064 # the values of now
   trap "kill $pid 2>/dev/null; rm -f $said" EXIT
-  until url=$(sed -n 's/^cv-query ready on //p' "$said") && [[ -n $url ]] &&
+  until url=$(sed -n 's/^cv-query ready on \(http.*\)/\1/p' "$said") && [[ -n $url ]] &&
     health=$(sed -n 's/^cv-health ready on //p' "$said") && [[ -n $health ]] &&
     page=$(sed -n 's/^nginx ready on //p' "$said") && [[ -n $page ]] && curl -fs "$health/readyz" >/dev/null; do
     kill -0 "$pid" 2>/dev/null || { cat "$said" >&2; return 1; }
     sleep 0.2
   done
   curl -fsS "$url/api/v1/cvs/" | grep '"ramin"' || { kill "$pid"; cat "$said" >&2; return 1; }
-  curl -fsS --cacert build/tls/ca.pem "$page/" | grep -q '<title>' || { kill "$pid"; cat "$said" >&2; return 1; }
+  curl -fsS --cacert build/tls/ca.pem "$page/" | grep '<title>' >&2 || { kill "$pid"; cat "$said" >&2; return 1; }
   kill "$pid"
   wait "$pid" || { cat "$said" >&2; return 1; }
   rm "$said"
