@@ -97,12 +97,14 @@ def test_addresses_are_cut(stack):
 
 def test_log(stack):
     """One JSON object a line: id, cache state, the upstream's times; no full address."""
+    stack.talk(b"GET /api/v1/\xff HTTP/1.1\r\nHost: \xfe\r\nUser-Agent: \xfd\r\nConnection: close\r\n\r\n")
     answer = stack.ask("/api/v1/cvs/ramin/?focus=%22quoted%22", headers={"User-Agent": 'odd "\\ \u00e9'.encode("utf-8").decode("latin-1")})
     wanted = answer.header("X-Request-ID")
     line = json.loads(wait_until(lambda: next((one for one in stack.log().splitlines() if wanted in one), None)))
     assert line["client"] == "127.0.0.0" and line["status"] == 200 and line["method"] == "GET" and line["tls"] == "TLSv1.3"
     assert line["upstream_status"] == "200" and float(line["upstream_seconds"]) >= 0 and line["cache"] in ("MISS", "BYPASS")
     assert re.fullmatch(r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d[+-]\d\d:\d\d", line["time"]) and line["host"] == "localhost"
+    assert all(json.loads(one) for one in stack.log().splitlines()), "each line is JSON, whatever was asked"
     assert "127.0.0.1" not in stack.log().replace('"host":"127.0.0.1"', "")
     assert f"request_id={wanted}" in wait_until(lambda: wanted in (text := stack.service.access_log.read_text()) and text)
 
