@@ -78,12 +78,14 @@ class Machine:
         return self.run(f"journalctl -o cat _SYSTEMD_UNIT={name}").splitlines()
 
 
-# The clients of a load: on fresh and kept connections, straight and through nginx, where some are for the cache.
+# The clients of a load: on fresh and kept connections, straight and through nginx, where some are for the cache. In
+# HTTP/1.1, where curl asks again when a kept connection ends under it; its HTTP/2 does not when a request crosses the
+# GOAWAY of a reload (RFC 9113 6.8), as browsers do.
 CLIENTS = {
     "fresh": f"--unix-socket {SOCKET} -H 'X-Forwarded-Proto: https' -H 'Connection: close' http://{HOST}/api/v1/cvs/",
     "kept": f"--unix-socket {SOCKET} -H 'X-Forwarded-Proto: https' http://{HOST}/api/v1/cvs/",
-    "cached": f"--cacert /root/cert.pem --resolve {HOST}:443:127.0.0.1 https://{HOST}/api/v1/cvs/",
-    "uncached": f"--cacert /root/cert.pem --resolve {HOST}:443:127.0.0.1 -H 'Accept-Encoding: br;q=0.5' "
+    "cached": f"--http1.1 --cacert /root/cert.pem --resolve {HOST}:443:127.0.0.1 https://{HOST}/api/v1/cvs/",
+    "uncached": f"--http1.1 --cacert /root/cert.pem --resolve {HOST}:443:127.0.0.1 -H 'Accept-Encoding: br;q=0.5' "
                 f"https://{HOST}/api/v1/cvs/",
 }
 LOAD = r"""
