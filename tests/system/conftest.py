@@ -1,5 +1,6 @@
 """Fixtures: one default service for the session, and a factory for others."""
 import shutil
+import signal
 from contextlib import ExitStack
 
 import pytest
@@ -8,6 +9,9 @@ from edge import edge_and_service, run_script
 from samples import SMALL
 from service import ORIGINS, PROGRAM, running, sample_data, wait_until, write_cvs
 from workers import PDF, complete
+
+# A shell without job control ignores it for what it starts in the background, and all that is started from there.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_report_header():

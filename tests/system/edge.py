@@ -25,6 +25,14 @@ def run_script(name, *arguments, settings=None, code=0):
     return finished
 
 
+def is_serving(worker):
+    """Whether this process of nginx, by its pid, still takes in what is new: its title tells."""
+    with suppress(FileNotFoundError):
+        with open(f"/proc/{worker}/cmdline", encoding="ascii") as title:
+            return "worker process" in (said := title.read()) and "shutting down" not in said
+    return False
+
+
 class Edge:
     """A running nginx: its ports, files and logs."""
 
@@ -61,10 +69,10 @@ class Edge:
             return set(listed.read().split())
 
     def reload(self):
-        """Has nginx read its configuration; returns once the processes of before are on their way out."""
+        """Has nginx read its configuration; returns once the processes of before take nothing more in."""
         before = self.workers()
         self.process.send_signal(signal.SIGHUP)
-        wait_until(lambda: self.workers() - before)
+        wait_until(lambda: self.workers() - before and not any(map(is_serving, before)))
 
     def tls(self, name=HOST, **options):
         """A TLS connection as a client makes it; `name` of None names nobody in the handshake."""
@@ -87,8 +95,12 @@ class Edge:
         return http.client.HTTPSConnection(HOST, self.https, timeout=10, context=context)
 
     def ask(self, target="/api/v1/", method="GET", headers=None, host=HOST, over=None, **named):
-        """One answer, on a connection of its own or `over` one that is open. Names in `named` are headers too."""
+        """One answer, on a connection of its own or `over` one that is open. Names in `named` are headers too.
+
+        Once more on a fresh connection when the kept one had been closed meanwhile (RFC 9112, 9.3.1).
+        """
         link = over or self.connection()
+        kept = link.sock is not None
         given = {"Host": host, "Accept-Encoding": "identity", **(headers or {})}
         given.update({name.replace("_", "-"): value for name, value in named.items()})
         try:
@@ -98,6 +110,11 @@ class Edge:
             link.endheaders()
             response = link.getresponse()
             return Answer(response.status, response.getheaders(), response.read())
+        except (http.client.RemoteDisconnected, ConnectionResetError, BrokenPipeError, ssl.SSLEOFError):
+            if not kept:
+                raise
+            link.close()
+            return self.ask(target, method, given, host, link)
         finally:
             if not over:
                 link.close()
