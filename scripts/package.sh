@@ -5,6 +5,7 @@
 # cv-backend-nginx (the site), and has lintian look at them unless it is to be --quick. Installs what is missing. The
 # same commit gives the same packages, byte for byte; SOURCE_DATE_EPOCH is the commit's time unless it is set. With
 # CV_BIN_DIR (and CV_SITE_DIR) the programs and the collected site are taken from there instead of being built.
+# What it has left in DIR before goes: the packages and the folder DIR/stage.
 set -euo pipefail
 script=$(readlink -f "$0")
 cd "$(dirname "$script")/.."
@@ -41,7 +42,7 @@ out=$(readlink -f "$out") stage=$out/stage
 rm -rf "$stage"
 mkdir -p "$stage/debian" "$stage/bin" "$stage/scripts" "$stage/data"
 cp -r deploy/debian/. "$stage/debian"
-cp -r docs deploy/systemd proxy README.md "$stage/"
+cp -r docs deploy/systemd proxy README.md CHANGELOG.md "$stage/"
 cp -r scripts/lib scripts/render-proxy.sh "$stage/scripts/"
 cp "${CV_BIN_DIR:-build/release/bin}"/cv-{query,health} "$stage/bin/"
 cp -r "${CV_SITE_DIR:-build/site}" "$stage/site"
@@ -51,14 +52,14 @@ mkdir -p "$stage/data/pdfs"
 cat >"$stage/debian/changelog" <<END
 cv-backend ($version) stable; urgency=medium
 
-  * See /usr/share/doc/cv-backend/ for what has changed.
+  * /usr/share/doc/cv-backend/CHANGELOG.md.gz says what has changed.
 
  -- cv-backend maintainers <cv-backend@users.noreply.github.com>  $(date -u -R -d "@$SOURCE_DATE_EPOCH")
 END
-rm -f "$out"/*.deb
+rm -f "$out"/cv-backend{,-nginx}_*.deb
 (cd "$stage" && DEB_BUILD_OPTIONS="noautodbgsym nocheck${DEB_BUILD_OPTIONS:+ $DEB_BUILD_OPTIONS}" \
   dpkg-buildpackage --build=binary --no-sign --no-check-builddeps >"$out/build.log" 2>&1) ||
   { tail -n 40 "$out/build.log" >&2; exit 1; }
-[[ -n $quick ]] || lintian --fail-on error --tag-display-limit 0 --allow-root "$out"/*.deb >&2
-rm -rf "$stage" "$out"/*.buildinfo "$out"/*.changes
-ls "$out"/*.deb
+[[ -n $quick ]] || lintian --fail-on error --tag-display-limit 0 --allow-root "$out"/cv-backend{,-nginx}_*.deb >&2
+rm -rf "$stage" "$out"/cv-backend_*.{buildinfo,changes}
+ls "$out"/cv-backend{,-nginx}_*.deb

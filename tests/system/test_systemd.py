@@ -46,8 +46,8 @@ def started_machine():
 
 @pytest.fixture(name="main_pid")
 def the_main_pid(machine):
-    """The arbiter's pid as systemd has it, at each call."""
-    return lambda: int(machine.show("cv-query", "MainPID"))
+    """The arbiter's pid as systemd has it, at each call; between two of them the next one's."""
+    return lambda: wait_until(lambda: int(machine.show("cv-query", "MainPID")), 5, 0.1)
 
 
 def checks(machine):
@@ -115,7 +115,7 @@ curl -sS --unix-socket /run/cv-backend/query.sock -o /dev/null -w 'unix %{http_c
 for folder in $(find / -type d -not -path '/proc/*' -writable 2>/dev/null); do
   touch $folder/written 2>/dev/null && rm $folder/written && echo may write $folder
 done
-ls /root /home 2>/dev/null
+ls /root /home/* 2>/dev/null
 ls -d /proc/1 2>/dev/null
 true
 """
@@ -127,13 +127,15 @@ OWN = {"/tmp", "/var/tmp", "/dev/shm", "/dev/mqueue", "/run/lock"}
     ("cv-query", {"/run/cv-backend", "/var/lib/cv-backend"}), ("cv-health", set())])
 def test_sandbox_from_inside(machine, tmp_path, service, places):
     """No network but unix sockets, no right of root's, nothing to be written but what is its own, nobody else seen."""
+    machine.run("chmod 755 /root; touch /root/seen; install -d -m 755 /home/seen; touch /home/seen/too")
     told = machine.sandboxed(tmp_path, service, PROBE)
+    machine.run("chmod 700 /root; rm -r /root/seen /home/seen")
     assert "user cv-backend 0000000000000000 nnp 1 seccomp 2" in told, told
     assert "net lo" in told and "unix 200" in told and "tcp works" not in told
     written = {line.removeprefix("may write ") for line in told if line.startswith("may write ")}
     written = {folder for folder in written if not folder.startswith("/run/cv-backend/query-")}
     assert places <= written and written <= places | OWN, told
-    assert not {"/proc/1", "/root"} & set(told), told
+    assert not {"/proc/1", "seen", "too"} & set(told), told
 
 
 def test_network_drop_in(machine):
@@ -180,7 +182,33 @@ def test_site(machine, packages):
     wait_until(lambda: machine.ask_site("/api/v1/")[0] == 200, 5, 0.1)  # curl trusts the new certificate alone
     wait_until(lambda: checks(machine)["certificate"]["status"] == "warn", 15, 0.2)
     wait_until(lambda: '"status":200' in machine.run("cat /var/log/cv-backend-nginx/access.log"), 5, 0.2)
-    machine.run("logrotate -f /etc/logrotate.d/cv-backend-nginx 2>/dev/null || true; systemctl reload nginx")
+
+
+def test_logs_are_rotated(machine):
+    """The old one is kept, the new one written, and nginx can not make its folder lead elsewhere."""
+    machine.install("logrotate")
+    machine.run("logrotate -f /etc/logrotate.d/cv-backend-nginx")
+    assert machine.ask_site("/api/v1/")[0] == 200
+    wait_until(lambda: '"status":200' in machine.run("cat /var/log/cv-backend-nginx/access.log"), 5, 0.2)
+    assert '"status":200' in machine.run("cat /var/log/cv-backend-nginx/access.log.1")
+    assert machine.run("setpriv --reuid www-data --regid www-data --clear-groups find /var/log/cv-backend-nginx "
+                       "/var/cache/cv-backend-nginx /var/lib/cv-backend-nginx -maxdepth 0 -writable") == ""
+
+
+def test_what_nginx_does_not_take(machine):
+    """What was there stays in force, also for the next start."""
+    other = "/etc/nginx/conf.d/other.conf"
+    machine.run(f"cat >{other} <<'END'\nserver {{ listen 9443 default_server; }}\nEND\n"
+                f"systemctl reload nginx; echo HTTPS_PORT=9443 >>{SETTINGS}")
+    refused = machine.call("exec", "update-cv-backend-nginx", check=False)
+    assert refused.returncode == 78 and "9443" in refused.stderr, refused
+    machine.run("nginx -t; systemctl restart nginx")
+    wait_until(lambda: machine.ask_site("/api/v1/cvs/ramin/")[0] == 200, 5, 0.1)
+    machine.run(f"rm {other}; sed -i /^HTTPS_PORT=9443/d {SETTINGS}; sed -i 's/^TLS_CERTIFICATE_KEY=/#&/' {SETTINGS}")
+    refused = machine.call("exec", "update-cv-backend-nginx", check=False)
+    assert refused.returncode == 78 and "TLS_CERTIFICATE_KEY" in refused.stderr, refused
+    machine.run(f"sed -i 's/^#TLS_CERTIFICATE_KEY=/TLS_CERTIFICATE_KEY=/' {SETTINGS}; update-cv-backend-nginx")
+    assert machine.ask_site("/api/v1/cvs/ramin/")[0] == 200
 
 
 def test_other_sites_come_first(machine):
@@ -202,8 +230,9 @@ def test_kills(machine, main_pid):
     before = main_pid()
     machine.run(f"kill -9 {before}")
     begin = time.monotonic()
+    assert answers(machine)
+    wait_until(lambda: main_pid() != before, 5, 0.1)
     assert answers(machine) and time.monotonic() - begin < 2
-    assert main_pid() not in (0, before)
     machine.run("kill -9 $(systemctl show -P MainPID nginx)")
     wait_until(lambda: machine.ask_site("/api/v1/cvs/ramin/")[0] == 200, 5, 0.1)
     machine.run("kill -9 $(systemctl show -P MainPID cv-health)")
@@ -216,7 +245,7 @@ def test_watchdog(machine, main_pid):
     period = int(machine.show("cv-query", "WatchdogUSec").removesuffix("s"))
     machine.run(f"kill -STOP {before}")
     assert answers(machine), "the workers serve on"
-    wait_until(lambda: main_pid() not in (0, before), period + 10, 0.2)
+    wait_until(lambda: main_pid() != before, period + 10, 0.2)
     assert "watchdog" in machine.run("journalctl -u cv-query -n 100 -o cat | grep -i watchdog").lower()
     assert answers(machine)
 
@@ -234,7 +263,7 @@ def test_upgrade_and_roll_back_under_load(machine, packages, tmp_path, main_pid)
         for packet, expected in ((packages[1], 2 * [NEXT]), (packages[0], now)):
             before = main_pid()
             machine.install(packet["cv-backend"], packet["cv-backend-nginx"])
-            assert version(machine) == expected and main_pid() not in (0, before)
+            assert version(machine) == expected and main_pid() != before
             machine.run("systemctl reload cv-query nginx")
     assert machine.run(f"cat {SETTINGS} /etc/cv-backend/secret-key") == kept
     assert checks(machine)["workers"]["status"] == "ok"
@@ -247,7 +276,7 @@ def test_purge(machine):
     assert machine.show("nginx", "ActiveState") == "active" and answers(machine)
     assert machine.run("ps -o user= -C nginx | sort -u").split() == ["root", "www-data"], "as Debian has it"
     machine.run("DEBIAN_FRONTEND=noninteractive dpkg --purge cv-backend; systemctl daemon-reload")
-    left = machine.run("find / -xdev \\( -name 'cv-*' -o -name '*cv-backend*' \\) -not -path '/proc/*' "
+    left = machine.run("find / /run -xdev \\( -name 'cv-*' -o -name '*cv-backend*' \\) -not -path '/proc/*' "
                        "-not -path '/var/cache/lab*' -not -path '/root/*' -not -name '*sandboxed-*'").splitlines()
     assert sorted(left) == ["/srv/cv-backend", "/var/lib/cv-backend"], left
     assert machine.run("find /var/lib/cv-backend -type f") == "/var/lib/cv-backend/cvs/mine.json"
