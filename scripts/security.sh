@@ -46,15 +46,17 @@ updates() {
   local names lists pending upgrade
   names=$(python3 -B scripts/lib/sbom.py --packages "$bin"/cv-{query,health}) || return 69
   names+=" ${shipped_packages[*]}"
+  ((EUID != 0)) || need_packages "${shipped_packages[@]}"
+  # When a list was fetched, or found to be the newest, is its inode's time; its own is the archive's.
   if ((EUID == 0)); then apt-get -qq -o DPkg::Lock::Timeout=60 -o Acquire::Retries=1 update >/dev/null 2>&1 || true; fi
-  lists=$(find /var/lib/apt/lists -maxdepth 1 -name '*security*Release' -newermt '-1 day' | head -n 1)
+  lists=$(find /var/lib/apt/lists -maxdepth 1 -name '*security*Release' -newerct '-1 day' | head -n 1)
   if [[ -z $lists ]]; then
-    lists=$(find /var/lib/apt/lists -maxdepth 1 -name '*security*Release' -printf 'of %TY-%Tm-%Td\n' | sort | tail -n 1)
+    lists=$(find /var/lib/apt/lists -maxdepth 1 -name '*security*Release' -printf 'of %CY-%Cm-%Cd\n' | sort | tail -n 1)
     echo "security updates: not known, since the package lists are ${lists:-missing} and could not be renewed;" \
       "run apt-get update as root" >&2
     [[ -n $report ]] || return 69
   fi
-  # Only what is installed here can be pending here.
+  # Only what is installed here can be pending here: the same release's packages are what the images get.
   names=$(for name in $names; do dpkg-query -W -f='${Package} ${db:Status-Abbrev}\n' "$name" 2>/dev/null; done |
     awk '$2 == "ii" { print $1 }' | sort -u)
   # shellcheck disable=SC2086 # one word each

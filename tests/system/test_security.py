@@ -82,6 +82,36 @@ def test_a_secret_that_was_removed(clone):
     assert done.returncode == 1 and "commit " in done.stderr and "config.txt: GitHub token" in done.stderr
 
 
+def test_a_secret_in_a_merge(clone):
+    """Neither side has it."""
+    git(clone, "switch", "-q", "-c", "side")
+    git(clone, "commit", "-q", "--allow-empty", "-m", "side")
+    git(clone, "switch", "-q", "main")
+    git(clone, "merge", "-q", "--no-ff", "--no-commit", "side")
+    (clone / "config.txt").write_text(SECRETS["GitHub token"] + "\n")
+    git(clone, "add", ".")
+    git(clone, "commit", "-q", "-m", "merge")
+    git(clone, "rm", "-q", "config.txt")
+    git(clone, "commit", "-q", "-m", "as if nothing had been")
+    done = security("--tree", clone, "secrets")
+    assert done.returncode == 1 and "config.txt: GitHub token" in done.stderr
+
+
+def test_what_a_commit_takes_away(clone):
+    """Is not what its message says: what tests may hold may go again. A message stays one, whatever it looks like."""
+    (clone / "tests").mkdir()
+    (clone / "tests/made_up.py").write_text(SECRETS["looks random"] + "\n")
+    git(clone, "add", ".")
+    git(clone, "commit", "-q", "-m", "tests")
+    git(clone, "rm", "-q", "tests/made_up.py")
+    git(clone, "commit", "-q", "-m", "no tests")
+    done = security("--tree", clone, "secrets")
+    assert done.returncode == 0, done.stderr
+    git(clone, "commit", "-q", "--allow-empty", "-m", "x\n\ndiff --git a b\n" + SECRETS["AWS access key"])
+    done = security("--tree", clone, "secrets")
+    assert done.returncode == 1 and "its message: AWS access key" in done.stderr
+
+
 def test_a_secret_in_a_commit_message(clone):
     """Those are public as well."""
     git(clone, "commit", "-q", "--allow-empty", "-m", "x\n\n" + SECRETS["AWS access key"])
@@ -197,6 +227,11 @@ def test_updates_without_lists(tmp_path):
         done = subprocess.run([*command, *more, "updates"], env={**os.environ, "PATH": path}, capture_output=True,
                               text=True, check=False)
         assert done.returncode == code and "not known" in done.stderr, done
+    (empty / "x_security_InRelease").touch()
+    os.utime(empty / "x_security_InRelease", (0, 0))  # when the archive wrote it; fetched it was just now
+    done = subprocess.run([*command, "updates"], env={**os.environ, "PATH": path}, capture_output=True, text=True,
+                          check=False)
+    assert done.returncode == 0 and "no security update is pending" in done.stdout, done
 
 
 def test_help_names_every_part():
