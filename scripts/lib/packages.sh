@@ -11,8 +11,10 @@ site_packages=(esbuild python3 python3-fonttools python3-brotli fonts-inter font
 proxy_packages=(nginx libnginx-mod-http-brotli-static libnginx-mod-http-headers-more-filter gettext-base openssl)
 pdf_packages=(chromium)
 browser_packages=(nodejs npm chromium poppler-utils)
-lint_packages=(clang-format-19 clang-tidy-19 clang-19 shellcheck yamllint cppcheck git python3 python3-yaml systemd)
-package_packages=(debhelper lintian python3 gettext-base)
+# clang-tidy reads every source with all headers: build_packages and the tests' Catch2 belong to it.
+lint_packages=("${build_packages[@]}" catch2 clang-format-19 clang-tidy-19 clang-19 shellcheck yamllint cppcheck
+  docker-compose git python3 python3-yaml systemd)
+package_packages=(debhelper lintian git python3 gettext-base)
 runtime_packages=(libboost-log1.81.0 libboost-json1.81.0 libboost-thread1.81.0 libssl3 liblmdb0 libbrotli1 libdeflate0)
 fuzz_packages=(libclang-rt-19-dev)
 coverage_packages=(gcovr)
