@@ -203,8 +203,14 @@ def test_rulesets_are_applied_by_name(tmp_path):
         assert done.returncode == 0, done.stderr
         assert "main: gh api --method PUT repos/o/r/rulesets/7 --input .github/rulesets/main.json" in done.stdout
         assert "release tags: gh api --method POST repos/o/r/rulesets --input .github/rulesets/tags.json" in done.stdout
-        assert len((tmp_path / "calls").read_text().splitlines()) == (1 if dry else 3)
+        assert "develop: gh api --method POST repos/o/r/rulesets --input .github/rulesets/develop.json" in done.stdout
+        assert len((tmp_path / "calls").read_text().splitlines()) == (1 if dry else 4)
     main = json.loads((ROOT / ".github/rulesets/main.json").read_text("utf-8"))
-    [checks] = [rule for rule in main["rules"] if rule["type"] == "required_status_checks"]
-    assert [one["context"] for one in checks["parameters"]["required_status_checks"]] == ["gate"]
+    rules = {rule["type"]: rule.get("parameters") for rule in main["rules"]}
+    assert [one["context"] for one in rules["required_status_checks"]["required_status_checks"]] == ["gate"]
+    assert main["conditions"]["ref_name"]["include"] == ["~DEFAULT_BRANCH"], "pull requests run nowhere else"
+    # The forge signs what it squashes, not what it rebases; and a merge is not linear.
+    assert "required_signatures" in rules and rules["pull_request"]["allowed_merge_methods"] == ["squash"]
+    develop = json.loads((ROOT / ".github/rulesets/develop.json").read_text("utf-8"))
+    assert {rule["type"] for rule in develop["rules"]} == {"deletion", "non_fast_forward"}
     assert subprocess.run([script, "nonsense"], env=env, capture_output=True, check=False).returncode == 64
