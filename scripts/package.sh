@@ -2,10 +2,11 @@
 # usage: scripts/package.sh [--quick] [--version VERSION] [--out DIR]
 #
 # Builds the Debian packages into DIR (build/packages): cv-backend (both programs, units, samples, documents) and
-# cv-backend-nginx (the site), and has lintian look at them unless it is to be --quick. Installs what is missing. The
-# same commit gives the same packages, byte for byte; SOURCE_DATE_EPOCH is the commit's time unless it is set. With
-# CV_BIN_DIR (and CV_SITE_DIR) the programs and the collected site are taken from there instead of being built.
-# What it has left in DIR before goes: the packages and the folder DIR/stage.
+# cv-backend-nginx (the site). Unless it is to be --quick, has lintian look at them, and writes cv-backend.cdx.json: the
+# bill of materials of the programs as they are in there, stripped. Installs what is missing. The same commit gives the
+# same packages, byte for byte; SOURCE_DATE_EPOCH is the commit's time unless it is set. With CV_BIN_DIR (and
+# CV_SITE_DIR) the programs and the collected site are taken from there instead of being built. What
+# it has left in DIR before goes: the packages, their bill of materials and the folder DIR/stage.
 set -euo pipefail
 script=$(readlink -f "$0")
 cd "$(dirname "$script")/.."
@@ -56,10 +57,16 @@ cv-backend ($version) stable; urgency=medium
 
  -- cv-backend maintainers <cv-backend@users.noreply.github.com>  $(date -u -R -d "@$SOURCE_DATE_EPOCH")
 END
-rm -f "$out"/cv-backend{,-nginx}_*.deb
+rm -f "$out"/cv-backend{,-nginx}_*.deb "$out/cv-backend.cdx.json"
 (cd "$stage" && DEB_BUILD_OPTIONS="noautodbgsym nocheck${DEB_BUILD_OPTIONS:+ $DEB_BUILD_OPTIONS}" \
   dpkg-buildpackage --build=binary --no-sign --no-check-builddeps >"$out/build.log" 2>&1) ||
   { tail -n 40 "$out/build.log" >&2; exit 1; }
-[[ -n $quick ]] || lintian --fail-on error --tag-display-limit 0 --allow-root "$out"/cv-backend{,-nginx}_*.deb >&2
+if [[ -z $quick ]]; then
+  lintian --fail-on error --tag-display-limit 0 --allow-root "$out"/cv-backend{,-nginx}_*.deb >&2
+  need_packages "${security_packages[@]}"
+  dpkg-deb -x "$out"/cv-backend_*.deb "$stage/root"
+  python3 -B scripts/lib/sbom.py --out "$out/cv-backend.cdx.json" \
+    --build "${CV_BIN_DIR:-build/release/bin}/.." "$stage"/root/usr/bin/cv-{query,health} >&2
+fi
 rm -rf "$stage" "$out"/cv-backend_*.{buildinfo,changes}
 ls "$out"/cv-backend{,-nginx}_*.deb

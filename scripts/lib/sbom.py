@@ -1,9 +1,9 @@
 """usage: sbom.py --packages PROGRAM…
-       sbom.py --out FILE PROGRAM…
+       sbom.py --out FILE [--build DIR] PROGRAM…
 
 The Debian packages that programs are made of: those of the shared libraries that they load and, where the build
 folder is there, those of the headers that were compiled in. --packages prints the names of the former; --out writes
-all as CycloneDX 1.5 JSON. The same programs on the same packages give the same file.
+all as CycloneDX 1.5 JSON; --build is the build folder of programs that lie elsewhere. The same programs on the same packages give the same file.
 """
 import hashlib
 import json
@@ -49,9 +49,8 @@ def libraries(program):
     return re.findall(r"(/\S+) \(0x", said)
 
 
-def headers(program):
+def headers(build):
     """The system headers that were compiled into the programs of a build folder; none without one."""
-    build = program.resolve().parent.parent
     if not (build / ".ninja_deps").exists():
         return []
     said = run("ninja", "-C", str(build), "-t", "deps")
@@ -84,11 +83,11 @@ def packages_of(program):
     return sorted(set(known.values()))
 
 
-def bom(programs):
+def bom(programs, build):
     """The whole list."""
     version = re.search(r"project\(cv-backend VERSION (\S+)", (ROOT / "CMakeLists.txt").read_text())[1]
     linked = {program: packages_of(program) for program in programs}
-    compiled = set(owners(headers(programs[0])).values())
+    compiled = set(owners(headers(build)).values())
     loaded = {name for names in linked.values() for name in names}
     entries = {name: component(name, "loaded at run time") for name in sorted(loaded)}
     for name in sorted(compiled - loaded):
@@ -114,15 +113,22 @@ def bom(programs):
     }
 
 
+def write(out, whole):
+    """Into a file, and a word about it."""
+    Path(out).write_text(json.dumps(whole, indent=1) + "\n", "utf-8")
+    print(f"{len(whole['components'])} components in {out}")
+
+
 def main():
     """Prints or writes, as asked."""
     match sys.argv[1:]:
         case ["--packages", *programs] if programs:
             print("\n".join(sorted({name for program in programs for name in packages_of(Path(program))})))
+        case ["--out", out, "--build", build, *programs] if programs:
+            write(out, bom([Path(program) for program in programs], Path(build)))
         case ["--out", out, *programs] if programs:
-            whole = bom([Path(program) for program in programs])
-            Path(out).write_text(json.dumps(whole, indent=1) + "\n", "utf-8")
-            print(f"{len(whole['components'])} components in {out}")
+            paths = [Path(program) for program in programs]
+            write(out, bom(paths, paths[0].resolve().parent.parent))
         case _:
             sys.exit(__doc__)
 

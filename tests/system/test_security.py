@@ -1,4 +1,5 @@
 """scripts/security.sh finds what is planted, and nothing in the tree and the programs as they are."""
+import hashlib
 import json
 import os
 import shutil
@@ -192,6 +193,25 @@ def test_the_bill_of_materials(tmp_path):
     refs = {entry["bom-ref"] for entry in bom["components"]}
     linked = {one["ref"]: one["dependsOn"] for one in bom["dependencies"]}
     assert refs >= {ref for needs in linked.values() for ref in needs}
+
+
+@release_only
+def test_the_bill_of_the_packages(tmp_path):
+    """Names the very files that a package installs, and still the headers that were compiled in."""
+    done = subprocess.run([ROOT / "scripts/package.sh", "--out", tmp_path], capture_output=True, text=True, check=False,
+                          env={**os.environ, "CV_BIN_DIR": str(PROGRAM.parent)})
+    assert done.returncode == 0, done.stdout + done.stderr
+    [package] = tmp_path.glob("cv-backend_*.deb")
+    subprocess.run(["dpkg-deb", "-x", package, tmp_path / "root"], check=True)
+    bom = json.loads((tmp_path / "cv-backend.cdx.json").read_text())
+    listed = {entry["name"]: entry.get("hashes") for entry in bom["components"]}
+    for name in ("cv-query", "cv-health"):
+        installed_one = (tmp_path / "root/usr/bin" / name).read_bytes()
+        assert listed[name] == [{"alg": "SHA-256", "content": hashlib.sha256(installed_one).hexdigest()}]
+        assert installed_one != (PROGRAM.parent / name).read_bytes(), "not stripped: this says nothing"
+    assert "libc6" in listed
+    if (PROGRAM.parent.parent / ".ninja_deps").exists():
+        assert {"libboost1.81-dev", "libcli11-dev"} <= set(listed)
 
 
 def fake_apt(folder, said):
