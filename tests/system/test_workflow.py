@@ -88,8 +88,11 @@ def test_the_gate_is_always_there_and_fails():
     """For each way in which a job can end; what paths left out may be skipped, nothing else."""
     gate = PIPELINE["jobs"]["gate"]
     later = {"publish", "release", "deploy"}
-    outside = {"scanners", "codeql", "gate"}  # what could not be tried is not required
+    outside = {"scanners", "image-scan", "codeql", "gate"}  # what could not be tried is not required
     assert gate["if"] == "always()" and set(gate["needs"]) == set(PIPELINE["jobs"]) - later - outside
+    for name in gate["needs"]:
+        for step in PIPELINE["jobs"][name]["steps"]:
+            assert step.get("uses", "actions/").startswith("actions/") or step.get("continue-on-error"), name
     [step] = gate["steps"]
     for results, code, good in (("success success", "true", True), ("success skipped", "false", True),
                                 ("success skipped", "true", False), ("success failure", "true", False),
@@ -97,6 +100,27 @@ def test_the_gate_is_always_there_and_fails():
         done = subprocess.run(["bash", "-eo", "pipefail", "-c", step["run"]], env={"RESULTS": results, "CODE": code},
                               capture_output=True, check=False)
         assert (done.returncode == 0) == good, (results, code)
+
+
+def test_what_was_not_tried_says_so():
+    """Other people's actions: in a comment somewhere above them, in their job or right before it."""
+    for path in WORKFLOWS:
+        marked, before = False, ""
+        for number, line in enumerate(path.read_text("utf-8").splitlines(), 1):
+            if re.match(r"  \S", line) and not before.startswith("  #"):
+                marked = False
+            marked, before = marked or "not tried" in line.lower(), line
+            assert marked or not re.search(r"uses: (?!actions/)", line), f"{path.name}:{number}: tried?"
+
+
+def test_logins_to_the_registry_may_read():
+    """A job that names an image of ours has the right to it, a login, and the name in lower case."""
+    for name, job in PIPELINE["jobs"].items():
+        text = yaml.safe_dump(job, width=1000)
+        if "ghcr.io/" in text:
+            assert job["permissions"].get("packages") in ("read", "write"), name
+            assert "docker/login-action@" in text or "registry-password:" in text, name
+            assert "ghcr.io/${{" not in text and "GITHUB_REPOSITORY,," in text, name
 
 
 def test_triggers_and_rights():
