@@ -50,9 +50,13 @@ def those_of(room):
     return found
 
 
+# As the guides say: docker-compose stands for either form.
+COMPOSE = 'type -P docker-compose >/dev/null || docker-compose() { docker compose "$@"; }\n'
+
+
 def script_of(chosen):
     """One script of several blocks, that says on standard error where it is."""
-    return "set -euo pipefail\n" + "".join(f"echo '@ {block}' >&2\n{block.text}" for block in chosen)
+    return "set -euo pipefail\n" + COMPOSE + "".join(f"echo '@ {block}' >&2\n{block.text}" for block in chosen)
 
 
 def run_blocks(chosen, command, timeout, **more):

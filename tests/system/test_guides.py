@@ -7,7 +7,7 @@ import subprocess
 import pytest
 import yaml
 
-from guides import as_root, bare_room, Block, blocks, GUIDES, MARK, ROOMS, run_blocks, those_of
+from guides import as_root, bare_room, Block, blocks, COMPOSE, GUIDES, MARK, ROOMS, run_blocks, those_of
 from service import COUNTED, ROOT, SANITIZED
 
 PLATFORMS = ROOT / "deploy/platforms"
@@ -38,6 +38,16 @@ def test_by_hand(tmp_path):
     with bare_room(tmp_path) as command:
         said = run_blocks(those_of("bare"), command, 300)
     assert "healthy" in said
+
+
+def test_either_form_of_compose(tmp_path):
+    """A block that says docker-compose is run by docker compose where that is what there is, and by itself elsewhere."""
+    for name in ("docker", "docker-compose"):
+        (tmp_path / name).write_text(f"#!/bin/sh\necho {name} \"$@\"\n")
+        (tmp_path / name).chmod(0o755)
+        done = subprocess.run(["/bin/bash", "-ec", COMPOSE + "docker-compose ps 'a b'"], env={"PATH": str(tmp_path)},
+                              capture_output=True, text=True, check=True)
+        assert done.stdout == {"docker": "docker compose ps a b\n"}.get(name, "docker-compose ps a b\n")
 
 
 def test_packages_named_by_hand():

@@ -4,7 +4,7 @@ import subprocess
 
 import pytest
 
-from guides import as_root, clone, run_blocks, those_of
+from guides import as_root, clone, COMPOSE, run_blocks, those_of
 from service import COUNTED, SANITIZED
 from stack import need_engine, RUN
 
@@ -21,6 +21,7 @@ def test_docker(tmp_path):
                               capture_output=True, text=True, check=True)
         assert not left.stdout
     finally:
-        subprocess.run([*RUN, "bash", "-c", "docker rm -f cv-all; docker-compose -f docker-compose.prod.yml down -v"],
+        end = f"docker rm -f cv-all; {COMPOSE} docker-compose -f docker-compose.prod.yml down -v"
+        subprocess.run([*RUN, "bash", "-c", end],
                        cwd=tmp_path / "cv-backend", capture_output=True, check=False,
                        env={**os.environ, "SECRET_KEY": "x"})
