@@ -2,12 +2,12 @@
 # usage: scripts/deploy.sh [--no-pull]
 #
 # Brings the production compose stack of one Docker engine (DOCKER_HOST, e.g. ssh://deploy@cv.example.org) to the images
-# that CV_REGISTRY and CV_TAG name: starts it where it does not run, else rolls it without losing a request. Settings as
-# for docker-compose.prod.yml, from the environment or .env; or DEPLOY_ENV holds the text of a .env, which is there while
-# this runs. Paths in them are the engine's: on another machine CV_DATA and TLS_DIR must be absolute
-# (CV_DATA=media: a volume, at first with the samples), and the project is cv-backend unless COMPOSE_PROJECT_NAME says
-# another. DEPLOY_KEY and DEPLOY_KNOWN_HOSTS, where set, are the ssh key and the known_hosts lines to use.
-# --no-pull: the engine has the images already.
+# that CV_REGISTRY and CV_TAG name: starts it where it does not run, else rolls it: the service without losing a request,
+# then nginx and the page, while connections are refused for about a second. Settings as for docker-compose.prod.yml,
+# from the environment or .env; or DEPLOY_ENV holds the text of a .env, which is there while this runs. Paths in them are
+# the engine's: on another machine CV_DATA and TLS_DIR must be absolute (CV_DATA=media: a volume, at first with the
+# samples), and the project is cv-backend unless COMPOSE_PROJECT_NAME says another. DEPLOY_KEY and DEPLOY_KNOWN_HOSTS,
+# where set, are the ssh key and the known_hosts lines to use. --no-pull: the engine has the images already.
 set -euo pipefail
 script=$(readlink -f "$0")
 cd "$(dirname "$script")/.."

@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
 # usage: scripts/test.sh [--quick | --only PART]
 #
-# Installs what is missing and passes all tests: linters, security checks, then unit, component and system tests plain
-# and under the address and undefined-behaviour sanitizers, those of images and packages where an engine and a booted
-# machine are to be had (with CI=true there must be), then a short run of each fuzz target. --quick: without linters,
-# security checks, images, packages, sanitizers and fuzzing. --only: one part, as the pipeline's jobs do: release, asan,
-# fuzz; docker or systemd: just the system tests of the images or of the packages.
+# Installs what is missing and passes all tests: linters, security checks, the packages' build, then unit, component and
+# system tests, those of images and packages where an engine and a booted machine are to be had (with CI=true there must
+# be), the same under sanitizers with the lines counted, then a short run of each fuzz target. --quick: unit, component,
+# system and browser tests alone. --only: one part, as the pipeline's jobs do: release (as --quick), fuzz; docker or
+# systemd: just the system tests of the images or of the packages.
 # Safe to run again.
 set -euo pipefail
 script=$(readlink -f "$0")
@@ -22,7 +22,7 @@ case ${1:-} in
   *) usage "$script" "$1" ;;
 esac
 case $only in
-  '' | release | asan | fuzz) ;;
+  '' | release | fuzz) ;;
   docker | systemd)
     need_packages git curl openssl python3 python3-pytest python3-yaml python3-jsonschema
     if [[ $only == systemd ]]; then
@@ -70,7 +70,7 @@ need_packages "${build_packages[@]}" "${site_packages[@]}" "${proxy_packages[@]}
 for tool in node npm chromium pdftotext; do # also from elsewhere than Debian's packages
   command -v "$tool" >/dev/null || { need_packages "${browser_packages[@]}"; break; }
 done
-[[ $only == @(release|asan) ]] || need_packages "${lint_packages[@]}" "${fuzz_packages[@]}"
+[[ $only == release ]] || need_packages "${lint_packages[@]}" "${fuzz_packages[@]}"
 
 # suite PRESET [ARGUMENT…]: builds it and runs its tests.
 suite() {
@@ -88,5 +88,6 @@ fi
 scripts/lint.sh
 suite release
 scripts/security.sh --report
-suite asan
+scripts/package.sh
+scripts/coverage.sh
 suite fuzz

@@ -90,7 +90,8 @@ def test_a_hundred_reloads(tmp_path):
         for _ in range(20):
             assert allowed(service, ORIGINS[1]) and not allowed(service, ORIGINS[0])
     assert not load.lost
-    assert log_of(service).count("the new settings are in force") >= 50
+    # Those that the next ones have overtaken never were.
+    assert 10 <= log_of(service).count("the new settings are in force") <= 101
     assert "stay as they were" not in log_of(service) and "died" not in log_of(service)
 
 
