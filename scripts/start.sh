@@ -11,15 +11,22 @@
 #   PROXY_DIR, PROXY_WORK  where nginx's configuration goes, and where nginx writes its cache (default: in CV_RUN_DIR)
 set -euo pipefail
 script=$(readlink -f "$0")
+from=$PWD
 cd "$(dirname "$script")/.."
 # shellcheck source=scripts/lib/usage.sh
 . scripts/lib/usage.sh
+# shellcheck source=scripts/lib/started.sh
+. scripts/lib/started.sh
 role=all
 config=()
 case ${1:-} in query | health | proxy | all) role=$1; shift ;; esac
 case ${1:-} in
   '') ;;
-  --config) config=(--config "${2:?a file}"); (($# == 2)) || usage "$script" "$3" ;;
+  --config)
+    config=(--config "${2:?a file}")
+    [[ $2 == /* ]] || config=(--config "$from/$2")
+    (($# == 2)) || usage "$script" "$3"
+    ;;
   *) usage "$script" "$1" ;;
 esac
 
@@ -27,22 +34,24 @@ say() { echo "start.sh: $*" >&2; }
 PATH=${CV_BIN_DIR:-$PWD/build/release/bin}:$PATH:/usr/sbin # nginx
 type -P cv-query >/dev/null || { say "no cv-query: install the package, or build it (scripts/run.sh)"; exit 69; }
 
-read_settings() { settings=$(cv-query config --env "${config[@]}") || exit; }
-setting() { (eval "$settings" && printf %s "${!1}"); } # setting NAME: its value, from whatever source
-read_settings
+read_settings cv-query || exit
 
 # Where the folders of production cannot be written, as on platforms that start a container as some user: elsewhere.
 own_folders() {
-  local name folder elsewhere=${TMPDIR:-/tmp}/cv-backend-$UID
+  local name folder
   for name in CV_STATE_DIR CV_RUN_DIR; do
     folder=$(setting "$name")
     mkdir -p "$folder" 2>/dev/null && [[ -w $folder ]] && continue
-    [[ -z ${!name:-} ]] || { say "$name=$folder cannot be written by user $UID"; exit 78; }
+    is_default "$name" || { say "$name=$folder cannot be written by user $UID"; exit 78; }
     say "$folder cannot be written by user $UID: $name=$elsewhere/$name"
+    mkdir -m 700 "$elsewhere" 2>/dev/null || is_own "$elsewhere" || {
+      say "$elsewhere is not a folder that user $UID alone may enter, so it is not used: remove it, or set $name"
+      exit 78
+    }
     export "$name=$elsewhere/$name"
     (umask 077 && mkdir -p "$elsewhere/$name")
   done
-  read_settings
+  read_settings cv-query
 }
 
 deploy_check() {
@@ -95,14 +104,18 @@ case $role in
 esac
 
 own_folders
-# nginx is the one that is spoken to, and PORT its port.
-[[ -n ${BIND:-} ]] || BIND=unix:$(setting CV_RUN_DIR)/query.sock
-export BIND
-if [[ -z ${PROXY_URL:-} ]]; then
-  if [[ $(setting TLS_CERTIFICATE) == off ]]; then PROXY_URL=http://127.0.0.1:${PORT:-$(setting HTTP_PORT)}
-  else PROXY_URL=https://127.0.0.1:$(setting HTTPS_PORT); fi
-  export PROXY_URL
+run=$(realpath "$(setting CV_RUN_DIR)")
+! is_default BIND || export BIND="unix:$run/query.sock"
+if [[ $(setting TLS_CERTIFICATE) == off ]]; then
+  port=$(setting PORT) # nginx's, which is the one that is spoken to
+  url=http://127.0.0.1:${port:-$(setting HTTP_PORT)}
+else
+  unset PORT
+  url=https://127.0.0.1:$(setting HTTPS_PORT)
 fi
+! is_default PROXY_URL || export PROXY_URL="$url"
+read_settings cv-query
+echo "$$ $(setting BIND)" >"$run/start" # for healthcheck.sh
 deploy_check
 load
 render

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 import pytest
 
 from edge import free_port, run_script
+from guides import as_root, bare_room
 from service import PROGRAM, ROOT, environment, make_folders, sample_data, title, wait_until
 from wire import ask
 
@@ -118,3 +119,103 @@ def test_what_keeps_it_from_starting(folder):
         env = {**environment(folder, {"CV_BIN_DIR": str(PROGRAM.parent)}), **settings}
         done = subprocess.run([SCRIPT, *arguments], env=env, capture_output=True, text=True, check=False, timeout=30)
         assert (done.returncode, said in done.stderr) == (code, True), done
+
+
+def test_folders_of_the_file(folder):
+    """A folder that the file of settings names is not replaced by another one, although nobody can write to it."""
+    for name in ("CV_STATE_DIR", "CV_RUN_DIR"):
+        (folder / "env").write_text(f"{name}=/proc/nothing\n", "utf-8")
+        env = environment(folder, {name: None, "CV_BIN_DIR": str(PROGRAM.parent)})
+        done = subprocess.run([SCRIPT, "--config", "env"], env=env, cwd=folder, capture_output=True, text=True, check=False,
+                              timeout=30)
+        assert done.returncode == 78 and f"{name}=/proc/nothing cannot be written" in done.stderr, done
+
+
+# start.sh and healthcheck.sh in a room of their own: with the file's settings, with none, and as a user who has no place.
+AGREE = r"""
+set -euo pipefail
+cd /opt/cv-backend
+start() { # start COMMAND…: and waits until nginx answers
+  "$@" >/root/out 2>&1 & pid=$!
+  local tries=200
+  until "${ask[@]}" --proxy "${config[@]}" >/dev/null 2>&1; do
+    kill -0 "$pid" && ((tries--)) || { cat /root/out; exit 1; }
+    sleep 0.1
+  done
+}
+healthy() {
+  local tries=50
+  until "${ask[@]}" "${config[@]}"; do ((tries--)) || { cat /root/out; exit 1; }; sleep 0.1; done
+  "${ask[@]}" --proxy "${config[@]}"
+}
+finish() {
+  kill "$pid"
+  wait "$pid"
+  local said
+  said=$("${ask[@]}" --proxy "${config[@]}" 2>&1) && exit 1
+  echo "$said"
+  ! "${ask[@]}" "${config[@]}" 2>/dev/null
+}
+export SECRET_KEY=$(openssl rand -base64 48)
+ask=(scripts/healthcheck.sh) config=(--config /root/env)
+echo '@ file'
+cat >/root/env <<'END'
+ALLOWED_HOSTS=cv.example.org
+TLS_CERTIFICATE=off
+TLS_CERTIFICATE_KEY=off
+CV_DATA_DIR=/opt/cv-backend/data
+BIND=127.0.0.1:15098
+END
+start scripts/start.sh "${config[@]}"
+healthy
+finish
+echo '@ proxy_url'
+echo PROXY_URL=http://127.0.0.1:81 >>/root/env
+start scripts/start.sh "${config[@]}"
+tr '\0' '\n' <"/proc/$(pgrep -P "$pid" -f cv-health)/environ" | grep ^PROXY_URL= || echo of the file
+finish
+echo '@ defaults'
+export ALLOWED_HOSTS=cv.example.org TLS_CERTIFICATE=off TLS_CERTIFICATE_KEY=off CV_DATA_DIR=$PWD/data PORT=5000 config=()
+start scripts/start.sh
+healthy
+finish
+echo '@ nowhere'
+rm -rf /run/cv-backend /var/lib/cv-backend
+install -d -m 1777 /srv/tmp
+export TMPDIR=/srv/tmp
+as=(setpriv --reuid=12345 --regid=12345 --clear-groups) ask=("${as[@]}" scripts/healthcheck.sh)
+start "${as[@]}" scripts/start.sh
+healthy
+finish
+echo '@ taken'
+stat -c '%a %u' /srv/tmp/cv-backend-12345
+refused() { timeout 20 "${as[@]}" scripts/start.sh 2>&1 | grep -m1 'may enter, so it is not used'; }
+chmod 0777 /srv/tmp/cv-backend-12345
+refused
+chmod 0700 /srv/tmp/cv-backend-12345 && chown 1 /srv/tmp/cv-backend-12345
+refused
+rm -rf /srv/tmp/cv-backend-12345
+"${as[@]}" mkdir -m 700 /srv/tmp/mine && "${as[@]}" ln -s mine /srv/tmp/cv-backend-12345
+refused
+"""
+
+
+@as_root
+def test_start_and_healthcheck_agree(tmp_path):
+    """Whatever start.sh was given, healthcheck.sh asks there when it is given the same; a folder in /tmp that is not the
+    user's alone is not taken."""
+    (tmp_path / "agree.sh").write_text(AGREE, "utf-8")
+    with bare_room(tmp_path) as command:
+        done = subprocess.run([*command, tmp_path / "agree.sh"], capture_output=True, text=True, check=False, timeout=120)
+    print(done)
+    assert done.returncode == 0
+    said = {part.split("\n")[0]: part.split("\n")[1:-1] for part in done.stdout.split("@ ")[1:]}
+    gone = "nginx does not answer on port {}".format
+    assert said["file"] == ["127.0.0.1:15098: ready", "port 80: HTTP/1.1 200 OK", gone(80)]
+    assert said["proxy_url"] == ["of the file", gone(80)]
+    assert said["defaults"] == ["unix:/run/cv-backend/query.sock: ready", "port 5000: HTTP/1.1 200 OK", gone(5000)]
+    assert said["nowhere"] == ["unix:/srv/tmp/cv-backend-12345/CV_RUN_DIR/query.sock: ready",
+                               "port 5000: HTTP/1.1 200 OK", gone(5000)]
+    refusal = ("start.sh: /srv/tmp/cv-backend-12345 is not a folder that user 12345 alone may enter, so it is not used: "
+               "remove it, or set CV_STATE_DIR")
+    assert said["taken"] == ["700 12345", *[refusal] * 3]
