@@ -190,7 +190,11 @@ healthy
 finish
 echo '@ taken'
 stat -c '%a %u' /srv/tmp/cv-backend-12345
-refused() { timeout 20 "${as[@]}" scripts/start.sh 2>&1 | grep -m1 'may enter, so it is not used'; }
+refused() {
+  local code=0
+  timeout 20 "${as[@]}" scripts/start.sh 2>&1 | grep 'may enter, so it is not used' || code=$?
+  [[ $code == 78 ]]
+}
 chmod 0777 /srv/tmp/cv-backend-12345
 refused
 chmod 0700 /srv/tmp/cv-backend-12345 && chown 1 /srv/tmp/cv-backend-12345
