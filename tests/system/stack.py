@@ -23,6 +23,7 @@ RUN = shlex.split(os.environ.get("CV_DOCKER_RUN", ""))
 HOST = "localhost"
 TARGET = "/api/v1/cvs/ramin/"
 UNCACHED = "/api/v1/cvs/ramin/skills/?never={n}"
+IMAGES = "localhost/cv-backend"
 
 
 def finish(command, code=0, timeout=60, **more):

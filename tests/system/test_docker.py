@@ -9,7 +9,7 @@ import time
 import pytest
 
 from service import ROOT, wait_until
-from stack import HOST, TARGET, UNCACHED, Stack, docker, finish, kill_inside, need_engine, read_proc
+from stack import HOST, IMAGES, TARGET, UNCACHED, Stack, docker, finish, kill_inside, need_engine, read_proc
 
 MIB = 1 << 20
 INSTANCES = ("query-a", "query-b")
@@ -20,9 +20,9 @@ SERVICES = (*INSTANCES, "health", "proxy")
 def running_stack(tmp_path_factory):
     """Built and up; what is left of it afterwards goes."""
     need_engine()
-    made = Stack(tmp_path_factory.mktemp("stack"))
     start = time.monotonic()
-    made.run_compose("build", timeout=1500)
+    made = Stack(tmp_path_factory.mktemp("stack"))
+    made.build_output = made.run_compose("build", timeout=1500).stdout
     made.build_seconds = time.monotonic() - start
     try:
         made.up_seconds = made.up()
@@ -33,19 +33,31 @@ def running_stack(tmp_path_factory):
         raise
     finally:
         made.down()
-        for image in docker("images", "--format", "{{.Repository}}:{{.Tag}}", "cv-backend/*").split():
+        for image in docker("images", "--format", "{{.Repository}}:{{.Tag}}", f"{IMAGES}/*").split():
             if image.endswith((made.project, ":previous", ":next", ":broken", ":dev", ":all")):
                 docker("rmi", "--force", "--no-prune", image)  # the layers serve the next build
 
 
 def image(production, name, tag=None):
     """What the engine knows of an image."""
-    return json.loads(docker("image", "inspect", f"cv-backend/{name}:{tag or production.project}"))[0]
+    return json.loads(docker("image", "inspect", f"{IMAGES}/{name}:{tag or production.project}"))[0]
+
+
+def test_the_time_it_takes(production, capsys):
+    """From a clone to the first answer: told, with what the engine had already; how fast a machine is, is no fault."""
+    said = production.build_output
+    steps = set(re.findall(r"^Step \d+/\d+ : .*|^#\d+ \[.*\d+/\d+\].*", said, re.M))
+    kept = len(re.findall(r"^ ---> Using cache$|^#\d+ CACHED$", said, re.M))
+    assert steps, said
+    with capsys.disabled():
+        print(f"\nfrom clone to first answer: {production.build_seconds + production.up_seconds:.0f} s: clone and build "
+              f"{production.build_seconds:.0f} s, {len(steps)} different steps, {kept} times one from the engine's cache "
+              f"({'never' if 'Using cache' not in said.split('Step 8/')[0] else 'also'} of an earlier build); "
+              f"then {production.up_seconds:.1f} s")
 
 
 def test_images(production):
     """Small, without a shell, with sample CVs, certificates and the libraries alone; as nobody in particular."""
-    print(f"built in {production.build_seconds:.0f} s, first answer {production.up_seconds:.1f} s after up")
     for name in ("query", "health"):
         found = image(production, name)
         print(f"{name}: {found['Size'] / 1e6:.1f} MB")
@@ -54,7 +66,7 @@ def test_images(production):
         assert config["User"] == "10001:10001"
         assert config["Healthcheck"]["Test"] == ["CMD", f"/usr/bin/cv-{name}", "healthcheck"]
         assert config["Labels"]["org.opencontainers.image.version"] == production.project
-        made = docker("create", f"cv-backend/{name}:{production.project}")
+        made = docker("create", f"{IMAGES}/{name}:{production.project}")
         docker("export", "-o", production.folder / "image.tar", made)
         docker("rm", made)
         with tarfile.open(production.folder / "image.tar") as archive:
@@ -234,10 +246,10 @@ def test_a_version_that_does_not_start(production):
     """The first instance is put back, the other one has never been touched."""
     before = images_of(production)
     for name in ("query", "health"):
-        broken = f'FROM cv-backend/{name}:{production.project}\nENTRYPOINT ["/usr/bin/cv-{name}", "--no-such-flag"]\n'
+        broken = f'FROM {IMAGES}/{name}:{production.project}\nENTRYPOINT ["/usr/bin/cv-{name}", "--no-such-flag"]\n'
         (production.folder / "build").mkdir(exist_ok=True)
         (production.folder / "build/Dockerfile").write_text(broken, "utf-8")
-        docker("build", "-q", "-t", f"cv-backend/{name}:broken", production.folder / "build")
+        docker("build", "-q", "-t", f"{IMAGES}/{name}:broken", production.folder / "build")
     untouched = production.container("query-b")
     with production.load() as outcome:
         said = production.roll(code=1, CV_TAG="broken", ROLL_TIMEOUT="15").stderr
@@ -271,13 +283,13 @@ def test_development(production):
 
 def test_one_container_for_platforms(production):
     """Everything in one container, as whatever user a platform picks, on its PORT, behind its TLS."""
-    docker("build", "-q", "-f", production.folder / "deploy/docker/Dockerfile", "-t", "cv-backend/all:all",
+    docker("build", "-q", "-f", production.folder / "deploy/docker/Dockerfile", "-t", f"{IMAGES}/all:all",
            production.folder, timeout=300)
     settings = {"PORT": "9999", "TLS_CERTIFICATE": "off", "TLS_CERTIFICATE_KEY": "off", "ALLOWED_HOSTS": HOST,
                 "SECRET_KEY": production.settings["SECRET_KEY"], "FORWARDED_ALLOW_IPS": "unix,0.0.0.0/0"}
     flags = [part for name, value in settings.items() for part in ("-e", f"{name}={value}")]
     container = docker("run", "-d", "--read-only", "--tmpfs", "/tmp", "--user", "12345:0", "--cap-drop", "ALL",
-                       "-p", "127.0.0.1:9999:9999", *flags, "cv-backend/all:all")
+                       "-p", "127.0.0.1:9999:9999", *flags, f"{IMAGES}/all:all")
     try:
         url = f"http://{HOST}:9999"
         by_tls = ("-H", "X-Forwarded-Proto: https")
