@@ -1,6 +1,7 @@
 """The images and the production compose stack, on a real engine: built from a clean clone, asked through the proxy's
 TLS port, killed, rolled, taken down. In the order of the file: each
 test but the last ones leaves the stack running and well."""
+import hashlib
 import json
 import re
 import tarfile
@@ -9,7 +10,7 @@ import time
 import pytest
 
 from service import ROOT, wait_until
-from stack import HOST, IMAGES, TARGET, UNCACHED, Stack, docker, finish, kill_inside, need_engine, read_proc
+from stack import HOST, IMAGES, TARGET, UNCACHED, Stack, compose_command, docker, finish, kill_inside, need_engine, read_proc
 
 MIB = 1 << 20
 INSTANCES = ("query-a", "query-b")
@@ -34,7 +35,7 @@ def running_stack(tmp_path_factory):
     finally:
         made.down()
         for image in docker("images", "--format", "{{.Repository}}:{{.Tag}}", f"{IMAGES}/*").split():
-            if image.endswith((made.project, ":previous", ":next", ":broken", ":dev", ":all")):
+            if image.endswith((made.project, ":previous", ":next", ":broken", ":dev", ":all", ":other")):
                 docker("rmi", "--force", "--no-prune", image)  # the layers serve the next build
 
 
@@ -45,15 +46,13 @@ def image(production, name, tag=None):
 
 def test_the_time_it_takes(production, capsys):
     """From a clone to the first answer: told, with what the engine had already; how fast a machine is, is no fault."""
-    said = production.build_output
-    steps = set(re.findall(r"^Step \d+/\d+ : .*|^#\d+ \[.*\d+/\d+\].*", said, re.M))
-    kept = len(re.findall(r"^ ---> Using cache$|^#\d+ CACHED$", said, re.M))
-    assert steps, said
+    whole = production.build_seconds + production.up_seconds
+    kept = "all layers new" if not re.search("Using cache|CACHED", production.build_output.split("RUN cmake")[0]) else \
+        "compiled anew, packages from the cache" if "Building CXX object" in production.build_output else \
+        "compiled by an earlier build"
     with capsys.disabled():
-        print(f"\nfrom clone to first answer: {production.build_seconds + production.up_seconds:.0f} s: clone and build "
-              f"{production.build_seconds:.0f} s, {len(steps)} different steps, {kept} times one from the engine's cache "
-              f"({'never' if 'Using cache' not in said.split('Step 8/')[0] else 'also'} of an earlier build); "
-              f"then {production.up_seconds:.1f} s")
+        print(f"\nfrom clone to first answer: {whole:.0f} s ({kept}), {production.up_seconds:.1f} s of it after the build")
+    assert "RUN cmake" in production.build_output
 
 
 def test_images(production):
@@ -84,7 +83,7 @@ def test_images(production):
 
 
 def test_settings_that_are_required(production):
-    """Without them compose starts nothing and says which is missing; a secret may come from a file."""
+    """Without them compose starts nothing and says which is missing."""
     for missing in ("SECRET_KEY", "ALLOWED_HOSTS"):
         kept = production.settings.pop(missing)
         production.write_settings()
@@ -92,13 +91,28 @@ def test_settings_that_are_required(production):
         production.settings[missing] = kept
         production.write_settings()
         assert done.returncode != 0 and f"{missing} is required: set it in .env" in done.stderr
+
+
+def test_a_secret_from_a_file(production):
+    """As the head of secrets.yml says: of a group of its own, readable for nobody else; all of ours can read it."""
     key = production.folder / "key"
     key.write_text("k" + production.settings["SECRET_KEY"] + "\n", "utf-8")
-    key.chmod(0o644)
-    more = ["-f", "docker-compose.prod.yml", "-f", "deploy/docker/secrets.yml"]
-    said = production.run_compose(*more, "run", "--rm", "--no-deps", "-T", "query-a", "config",
-                                  SECRET_KEY="in-a-file", SECRET_KEY_FILE=str(key))
-    assert re.search(r"SECRET_KEY=.*SECRET_KEY_FILE", said.stdout) and "in-a-file" not in said.stdout
+    head = (ROOT / "deploy/docker/secrets.yml").read_text("utf-8")
+    given = re.search("chown .* && chmod .*", head)[0].replace("/etc/cv-backend/secret_key", "/key")
+    docker("run", "--rm", "-v", f"{key}:/key", "debian:bookworm-slim", "sh", "-c", given)
+    settings = dict(re.findall(r"^#   (\w+)=(.*)$", head, re.M))
+    settings["SECRET_KEY_FILE"] = str(key)
+    compose = [part for part in production.compose if part not in ("-f", "docker-compose.prod.yml")]
+
+    def run(*arguments, code=0):
+        return finish([*compose, "run", "--rm", "--no-deps", "-T", *arguments], code=code, cwd=production.folder,
+                      env={**production.environment, **settings})
+
+    for service, words in (("query-a", ["query-a"]), ("health", ["--entrypoint", "/usr/bin/cv-query", "health"]),
+                           ("proxy", ["--entrypoint", "/usr/bin/cv-query", "proxy"])):
+        said = run(*words, "config").stdout
+        assert re.search(r"SECRET_KEY=.*SECRET_KEY_FILE", said) and "in-a-file" not in said, service
+        assert "cv.W020" not in run(*words, "check", "--deploy", code=None).stdout, service
 
 
 def test_the_edge(production):
@@ -228,7 +242,7 @@ def images_of(production):
 
 def test_roll(production):
     """To a new image and back, one instance after the other, with no request lost."""
-    before = images_of(production)
+    before, proxy = images_of(production), production.inspect("proxy")["Image"]
     production.run_compose("build", timeout=300, CV_TAG="next")  # the same sources: another version's label
     with production.load() as outcome:
         production.roll(CV_TAG="next")
@@ -236,10 +250,43 @@ def test_roll(production):
     check_load(outcome)
     assert not set(before.values()) & set(after.values())
     assert after["query-a"] == after["query-b"] == image(production, "query", "next")["Id"]
+    production.roll("--proxy", CV_TAG="next")  # nothing new but nginx: what to go back to stays
+    assert images_of(production) == after and production.inspect("proxy")["Image"] != proxy
     with production.load() as outcome:
         production.roll("--back")
         assert images_of(production) == before
     check_load(outcome)
+    production.roll("--back", "--proxy")
+    assert production.inspect("proxy")["Image"] == proxy
+
+
+def test_a_tag_without_an_image(production):
+    """Nothing is touched, and it says what is missing."""
+    kept = [production.container(service) for service in SERVICES]
+    said = production.roll(code=69, CV_TAG="wrong").stderr
+    assert f"there is no image {IMAGES}/query:wrong" in said and "healthy" not in said
+    assert [production.container(service) for service in SERVICES] == kept
+
+
+def test_settings_that_do_not_start(production):
+    """They are no image, and cannot be put back like one: it says so, and how to go on. The other instance serves."""
+    untouched = production.container("query-b")
+    with production.load() as outcome:
+        said = production.roll(code=1, LOG_LEVEL="loud", ROLL_TIMEOUT="10").stderr
+        assert "LOG_LEVEL" in said and "query-a has not become healthy within 10 s" in said
+        assert "query-a runs the image of before, so that cannot be put back; settings are not put back" in said
+        given = re.search("mend them, then: (.*)", said)[1].replace("docker compose", " ".join(compose_command()))
+        finish(["sh", "-c", given], cwd=production.folder, env=production.environment, timeout=60)
+        wait_until(lambda: production.is_healthy("query-a"), 60, step=0.5)
+    check_load(outcome)
+    assert production.container("query-b") == untouched
+    # A new image and bad settings at once: neither that image nor the one of before gets healthy.
+    said = production.roll(code=1, CV_TAG="next", LOG_LEVEL="loud", ROLL_TIMEOUT="10").stderr
+    assert "query-a could not be put back to its image of before either, and does not serve now" in said
+    assert production.ask(UNCACHED).status == 200 and production.container("query-b") == untouched
+    given = re.search("mend them, then: (.*)", said)[1].replace("docker compose", " ".join(compose_command()))
+    finish(["sh", "-c", given], cwd=production.folder, env=production.environment, timeout=60)
+    wait_until(lambda: production.is_healthy("query-a"), 60, step=0.5)
 
 
 def test_a_version_that_does_not_start(production):
@@ -265,6 +312,49 @@ def test_down(production):
     mine = f"label=com.docker.compose.project={production.project}"
     assert docker("ps", "-aq", "--filter", mine) == docker("network", "ls", "-q", "--filter", mine) == ""
     assert docker("volume", "ls", "-q", "--filter", mine) == ""
+
+
+def test_behind_something_that_terminates_tls(production):
+    """With the settings of README's block, on a machine whose port 443 another one has."""
+    text = (ROOT / "deploy/docker/README.md").read_text("utf-8")
+    settings = dict(line.split("=", 1) for line in re.search(r"```ini\n(.*?)```", text, re.S)[1].splitlines())
+    front = docker("run", "-d", "-p", "443:443", "debian:bookworm-slim", "sleep", "600")
+    try:
+        production.run_compose("up", "-d", "--no-build", **settings)
+        by_tls = ("-o", "/dev/null", "-w", "%{http_code}", "-H", f"Host: {HOST}", "-H", "X-Forwarded-Proto: https")
+        url = f"http://127.0.0.1:{settings['HTTP_PORT']}{TARGET}"
+        wait_until(lambda: production.curl(*by_tls, url, code=None) == "200", 60, step=0.2)
+        ports = production.inspect("proxy")["NetworkSettings"]["Ports"]
+        assert {one["HostIp"] for bound in ports.values() for one in bound or ()} == {"127.0.0.1"}
+        report = "http://127.0.0.1:8001/health"
+        wait_until(lambda: json.loads(production.curl(report))["checks"]["proxy"]["status"] == "ok", 15, step=0.2)
+    finally:
+        docker("rm", "--force", front)
+        production.down()
+
+
+def test_the_same_programs_again(production):
+    """Built once more, later and in another folder: the same bytes. The packages are those of the first build."""
+    text = (production.folder / "deploy/docker/Dockerfile").read_text("utf-8")
+    other = text.replace("WORKDIR /src\nCOPY CMakeLists", "WORKDIR /some/where/else\nCOPY CMakeLists") \
+        .replace("-ffile-prefix-map=/src=.", "-ffile-prefix-map=/some/where/else=.")
+    assert other.count("/some/where/else") == 2
+    (production.folder / "deploy/docker/Dockerfile.other").write_text(other, "utf-8")
+    said = docker("build", "-f", production.folder / "deploy/docker/Dockerfile.other", "--target", "query", "-t",
+                  f"{IMAGES}/query:other", production.folder, timeout=900)
+    assert "Building CXX object" in said, "a layer of the first build is no second one"
+    assert programs_of(production, "other") == programs_of(production, production.project)
+
+
+def programs_of(production, tag):
+    """The SHA-256 of both programs in an image."""
+    made = docker("create", f"{IMAGES}/query:{tag}")
+    found = {}
+    for name in ("cv-query", "cv-health"):
+        docker("cp", f"{made}:/usr/bin/{name}", production.folder / "program")
+        found[name] = hashlib.sha256((production.folder / "program").read_bytes()).hexdigest()
+    docker("rm", made)
+    return found
 
 
 def test_development(production):
