@@ -29,7 +29,7 @@ case $only in
       scripts/build.sh
       scripts/collectstatic.sh
     fi
-    exec /usr/bin/python3 -m pytest -v -p no:cacheprovider "tests/system/test_$only.py" \
+    exec /usr/bin/python3 -m pytest -v -p no:cacheprovider "tests/system/test_$only"*.py \
       "tests/system/test_guides_$only.py"
     ;;
   *) usage "$script" "--only $only" ;;

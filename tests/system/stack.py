@@ -106,6 +106,10 @@ class Stack:
         """All that the engine knows of a service's container."""
         return json.loads(docker("inspect", self.container(service)))[0]
 
+    def image(self, name, tag=None):
+        """All that the engine knows of an image."""
+        return json.loads(docker("image", "inspect", f"{IMAGES}/{name}:{tag or self.project}"))[0]
+
     def is_healthy(self, *services):
         """Whether they run and say that they are well."""
         states = (self.inspect(one)["State"] for one in services)
@@ -152,6 +156,26 @@ class Stack:
     def down(self):
         """Ends it, its volumes and its images."""
         self.run_compose("down", "--volumes", "--remove-orphans", timeout=180)
+
+
+@contextmanager
+def built(tmp_path_factory):
+    """A stack of which the images are there for the length of a block; what is left of it afterwards goes."""
+    need_engine()
+    start = time.monotonic()
+    made = Stack(tmp_path_factory.mktemp("stack"))
+    made.build_output = made.run_compose("build", timeout=1500).stdout
+    made.build_seconds = time.monotonic() - start
+    try:
+        yield made
+    except BaseException:
+        print(made.run_compose("logs", "--no-color", "--tail=40").stdout)
+        raise
+    finally:
+        made.down()
+        for image in docker("images", "--format", "{{.Repository}}:{{.Tag}}", f"{IMAGES}/*").split():
+            if image.endswith((made.project, ":previous", ":next", ":broken", ":dev", ":all", ":other")):
+                docker("rmi", "--force", "--no-prune", image)  # the layers serve the next build
 
 
 def read_proc(container, name):
