@@ -59,6 +59,15 @@ def test_both_versions(path):
         assert not {"develop", "attach", "annotations", "cgroup", "uts", "gpus", "post_start", "deploy"} & set(one)
 
 
+@pytest.mark.parametrize("path", sorted(ROOT.glob("docker-compose*.yml")), ids=lambda path: path.name)
+def test_names_of_images(path):
+    """What is built here has a name that no account of Docker Hub can own: a plain `up` may try to pull it first."""
+    for name, one in yaml.safe_load(path.read_text("utf-8"))["services"].items():
+        if "build" in one:
+            registry = re.sub(r"\$\{CV_REGISTRY:-([^}]*)\}", r"\1", one["image"]).split("/")[0]
+            assert registry == "localhost", name
+
+
 def test_monitoring(tmp_path):
     """What the profile's Prometheus reads."""
     for path in (ROOT / "deploy/docker/prometheus.yml", ROOT / "deploy/monitoring/rules.yml"):

@@ -1,13 +1,12 @@
-"""The images and the production compose stack, on a real engine: built from a clean clone, asked through the proxy's
-TLS port, killed, rolled, taken down. In the order of the file: each
-test but the last ones leaves the stack running and well."""
+"""The production compose stack on a real engine: built from a clean clone, asked through the proxy's TLS port, killed,
+rolled, taken down. In the order of the file: each test but the last one leaves the stack running and well."""
 import json
 import re
 
 import pytest
 
 from service import ROOT, wait_until
-from stack import HOST, IMAGES, TARGET, UNCACHED, built, compose_command, docker, finish, kill_inside, read_proc
+from stack import IMAGES, TARGET, UNCACHED, built, compose_command, docker, finish, kill_inside, read_proc
 
 INSTANCES = ("query-a", "query-b")
 SERVICES = (*INSTANCES, "health", "proxy")
