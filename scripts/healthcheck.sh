@@ -4,7 +4,8 @@
 # Asks the running service whether it is ready: exit 0 or 1, and a line that says why. Takes the settings of the
 # service from the environment or as flags (scripts/healthcheck.sh --bind 127.0.0.1:8000, --config FILE), and finds what
 # scripts/start.sh has started. In a checkout where they name no ALLOWED_HOSTS and no file, it is development's service,
-# which scripts/run.sh starts. --proxy: asks nginx instead whether it answers at all, whatever the service behind it says.
+# which scripts/run.sh starts. --proxy: asks nginx instead whether it answers at all, whatever the service behind it
+# says.
 set -euo pipefail
 script=$(readlink -f "$0")
 root=$(dirname "$(dirname "$script")")

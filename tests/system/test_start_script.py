@@ -126,12 +126,12 @@ def test_folders_of_the_file(folder):
     for name in ("CV_STATE_DIR", "CV_RUN_DIR"):
         (folder / "env").write_text(f"{name}=/proc/nothing\n", "utf-8")
         env = environment(folder, {name: None, "CV_BIN_DIR": str(PROGRAM.parent)})
-        done = subprocess.run([SCRIPT, "--config", "env"], env=env, cwd=folder, capture_output=True, text=True, check=False,
-                              timeout=30)
+        done = subprocess.run([SCRIPT, "--config", "env"], env=env, cwd=folder, capture_output=True, text=True,
+                              check=False, timeout=30)
         assert done.returncode == 78 and f"{name}=/proc/nothing cannot be written" in done.stderr, done
 
 
-# start.sh and healthcheck.sh in a room of their own: with the file's settings, with none, and as a user who has no place.
+# start.sh and healthcheck.sh in a room of their own: with a file's settings, with none, and as a user without a place.
 AGREE = r"""
 set -euo pipefail
 cd /opt/cv-backend
@@ -176,7 +176,8 @@ start scripts/start.sh "${config[@]}"
 until curl -sS http://127.0.0.1:8001/health | grep -o '"url":"http://127.0.0.1:8."'; do sleep 0.1; done
 finish
 echo '@ defaults'
-export ALLOWED_HOSTS=cv.example.org TLS_CERTIFICATE=off TLS_CERTIFICATE_KEY=off CV_DATA_DIR=$PWD/data PORT=5000 config=()
+export ALLOWED_HOSTS=cv.example.org TLS_CERTIFICATE=off TLS_CERTIFICATE_KEY=off CV_DATA_DIR=$PWD/data PORT=5000
+config=()
 start scripts/start.sh
 healthy
 finish
@@ -207,11 +208,12 @@ refused
 
 @as_root
 def test_start_and_healthcheck_agree(tmp_path):
-    """Whatever start.sh was given, healthcheck.sh asks there when it is given the same; a folder in /tmp that is not the
-    user's alone is not taken."""
+    """Whatever start.sh was given, healthcheck.sh asks there when it is given the same; a folder in /tmp that is not
+    the user's alone is not taken."""
     (tmp_path / "agree.sh").write_text(AGREE, "utf-8")
     with bare_room(tmp_path) as command:
-        done = subprocess.run([*command, tmp_path / "agree.sh"], capture_output=True, text=True, check=False, timeout=120)
+        done = subprocess.run([*command, tmp_path / "agree.sh"], capture_output=True, text=True, check=False,
+                              timeout=120)
     print(done)
     assert done.returncode == 0
     said = {part.split("\n")[0]: part.split("\n")[1:-1] for part in done.stdout.split("@ ")[1:]}
