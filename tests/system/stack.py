@@ -164,7 +164,8 @@ def built(tmp_path_factory):
     need_engine()
     start = time.monotonic()
     made = Stack(tmp_path_factory.mktemp("stack"))
-    made.build_output = made.run_compose("build", timeout=1500).stdout
+    done = made.run_compose("build", timeout=1500)
+    made.build_output = done.stdout + done.stderr
     made.build_seconds = time.monotonic() - start
     try:
         yield made
