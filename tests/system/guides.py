@@ -10,20 +10,24 @@ import pytest
 
 from service import PROGRAM, ROOT
 
-GUIDES = ("docs/deployment.md", "docs/security.md", "docs/testing.md", "docs/tls.md")
-ROOMS = ("bare", "docker", "packages", "systemd")
+ROOMS = ("author", "bare", "docker", "installed", "packages", "systemd")
+SHELL = ("sh", "bash", "shell", "console", "")
+EXAMPLES = "docs/api.md"  # whose console blocks are test_api_examples.py's
 MARK = re.compile(r"<!-- (run|not run): (.+?) -->")
-FENCE = re.compile(r"^(?P<indent> *)```(?P<kind>\w*)\n(?P<text>.*?)^(?P=indent)```$", re.M | re.S)
+FENCE = re.compile(r"^(?P<indent> *)(?P<fence>```+|~~~+) *(?P<kind>\w*)[^\n]*\n(?P<text>.*?)^(?P=indent)(?P=fence) *$",
+                   re.M | re.S)
+INDENTED = re.compile(r"(?:\A|(?<=\n\n)|(?<=-->\n))(?P<text>(?:(?P<indent>    |\t).*\S.*\n(?:[ \t]*\n)*)+)")
+LIST = re.compile(r"(?:[-*+]|\d+[.)])\s")
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root, as the guides do")
 # What the blocks of a room may write to, although it is the machine's.
-WRITTEN = ("/etc", "/var/lib", "/var/log", "/run", "/srv", "/opt", "/root")
+WRITTEN = ("/etc", "/var/lib", "/var/log", "/run", "/srv", "/opt", "/root", "/usr/local")
 
 
 class Block:
     """A shell block of a guide: where it stands, what is done with it (a room, or None with a reason), its text."""
 
     def __init__(self, guide, text, match):
-        self.guide, self.line = guide, text.count("\n", 0, match.start()) + 1
+        self.guide, self.line = guide, text.count("\n", 0, match.start("text")) + 1
         before = text[:match.start()].rstrip().rsplit("\n", 1)[-1].strip()
         mark = MARK.fullmatch(before)
         self.room = mark[2] if mark and mark[1] == "run" else None
@@ -34,13 +38,39 @@ class Block:
         return f"{self.guide}:{self.line}"
 
 
+class Aside:
+    """What a test does between two blocks: its name, its text."""
+
+    def __init__(self, name, text):
+        self.name, self.text = name, text.strip() + "\n"
+
+    def __str__(self):
+        return self.name
+
+
+def guides():
+    """All Markdown files of the repository, by name."""
+    listed = subprocess.run(["git", "-c", "safe.directory=*", "ls-files", "--cached", "--others", "--exclude-standard",
+                             "*.md"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()
+    return sorted(set(listed))
+
+
+def blocks_of(guide, text):
+    """The shell blocks of a text: what a fence without another language encloses, and all that is indented as code."""
+    fences = list(FENCE.finditer(text))
+    rest = FENCE.sub(lambda fence: re.sub(r"[^\n]", "`", fence[0]), text)
+    found = [fence for fence in fences
+             if fence["kind"] in SHELL and (guide, fence["kind"]) != (EXAMPLES, "console")]
+    for code in INDENTED.finditer(rest):
+        heads = re.findall(r"^\S.*", rest[:code.start()], re.M)
+        if not heads or not LIST.match(heads[-1]): # else it is a paragraph of that item
+            found.append(code)
+    return [Block(guide, text, match) for match in sorted(found, key=lambda match: match.start())]
+
+
 def blocks():
     """All shell blocks of the guides, in their order."""
-    for guide in GUIDES:
-        text = (ROOT / guide).read_text("utf-8")
-        for match in FENCE.finditer(text):
-            if match["kind"] in ("sh", "bash", "shell", "console"):
-                yield Block(guide, text, match)
+    return [block for guide in guides() for block in blocks_of(guide, (ROOT / guide).read_text("utf-8"))]
 
 
 def those_of(room):
@@ -52,6 +82,12 @@ def those_of(room):
 
 # As the guides say: docker-compose stands for either form.
 COMPOSE = 'type -P docker-compose >/dev/null || docker-compose() { docker compose "$@"; }\n'
+
+
+def block_with(words):
+    """The one block in which these words stand."""
+    [found] = [block for block in blocks() if words in block.text]
+    return found
 
 
 def script_of(chosen):

@@ -21,7 +21,8 @@ def test_docker(tmp_path):
                               capture_output=True, text=True, check=True)
         assert not left.stdout
     finally:
-        end = f"docker rm -f cv-all; {COMPOSE} docker-compose -f docker-compose.prod.yml down -v"
+        end = (f"docker rm -f cv-all; {COMPOSE} docker-compose -f docker-compose.prod.yml down -v; "
+               "docker rmi registry.example.com/cv-backend/{query,health,proxy}:1.0.0")
         subprocess.run([*RUN, "bash", "-c", end],
                        cwd=tmp_path / "cv-backend", capture_output=True, check=False,
                        env={**os.environ, "SECRET_KEY": "x"})

@@ -1,11 +1,13 @@
 """The Kubernetes manifests: what names another thing finds it, settings are known ones, and kustomize takes the whole.
 scripts/lint.sh holds each manifest against the published schemas."""
+import re
 import shutil
 import subprocess
 
 import pytest
 import yaml
 
+from guides import block_with
 from service import ROOT
 
 FOLDER = ROOT / "deploy/kubernetes"
@@ -93,6 +95,25 @@ def test_selectors_and_ports(pod):
     assert {one["targetPort"] for one in service["ports"]} == {"http"}
     assert {port["port"] for rule in policy["ingress"] for port in rule["ports"]} == {ports["http"], ports["health"]}
     assert policy["egress"] == []
+
+
+def test_overlay_of_the_guide(tmp_path):
+    """What the guide makes of the example has none of its names left, and a secret that nobody else may read."""
+    shutil.copytree(FOLDER, tmp_path / "deploy/kubernetes")
+    mine = "registry=hub.test/cvs tag=2.3.4 name=cvs.test contact=mailto:me@cvs.test"
+    script, count = re.subn(r"\Aregistry=.*", mine, block_with('cp -r deploy/kubernetes/overlays/production').text)
+    assert count == 1
+    subprocess.run(["bash", "-euo", "pipefail", "-c", script], cwd=tmp_path, check=True)
+    overlay = tmp_path / "deploy/kubernetes/overlays/mine"
+    for path in overlay.iterdir():
+        assert "example" not in re.sub("^#.*", "", path.read_text("utf-8"), flags=re.M), path.name
+    images = {(one["newName"], one["newTag"]) for one in load(overlay / "kustomization.yaml")["images"]}
+    assert images == {(f"hub.test/cvs/{name}", "2.3.4") for name in ("query", "health", "proxy")}
+    [rule], [tls] = (load(overlay / "ingress.yaml")["spec"][part] for part in ("rules", "tls"))
+    assert rule["host"] == tls["hosts"][0] == read_settings(overlay / "settings.env")["ALLOWED_HOSTS"] == "cvs.test"
+    assert f"secret tls {tls['secretName']} " in block_with("kubectl apply").text
+    assert len(read_settings(overlay / "secret.env")["SECRET_KEY"]) >= 50
+    assert (overlay / "secret.env").stat().st_mode & 0o777 == 0o600
 
 
 @pytest.mark.parametrize("overlay", OVERLAYS, ids=lambda path: path.name)
