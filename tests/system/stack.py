@@ -26,10 +26,10 @@ UNCACHED = "/api/v1/cvs/ramin/skills/?never={n}"
 IMAGES = "localhost/cv-backend"
 
 
-def finish(command, code=0, timeout=60, **more):
-    """Runs a command to its end; its standard output."""
-    done = subprocess.run(list(map(str, command)), capture_output=True, stdin=subprocess.DEVNULL, text=True,
-                          encoding="utf-8", timeout=timeout, check=False, **more)
+def finish(command, code=0, timeout=60, text_in="", **more):
+    """Runs a command to its end, with this text to read; its standard output."""
+    done = subprocess.run(list(map(str, command)), capture_output=True, input=text_in, text=True, encoding="utf-8",
+                          timeout=timeout, check=False, **more)
     said = f"{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
     assert code is None or done.returncode == code, f"{command}: {done.returncode}\n{said}"
     return done

@@ -115,6 +115,34 @@ def test_the_sidecar(production):
     assert [one["HostIp"] for one in ports["8001/tcp"]] == ["127.0.0.1"]
 
 
+PROMETHEUS = """
+FROM debian:bookworm-slim
+RUN apt-get update -qq && apt-get install -y -qq --no-install-recommends prometheus >/dev/null && rm -r /var/lib/apt/lists
+RUN install -d -o nobody -g nogroup /prometheus
+USER nobody
+ENTRYPOINT ["prometheus", "--config.file=/etc/prometheus/prometheus.yml", "--storage.tsdb.path=/prometheus"]
+"""
+
+
+def test_monitoring(production):
+    """The profile's Prometheus, Debian's for the one that cannot be pulled here, sees the sidecar and has our rules."""
+    image = f"{IMAGES}/prometheus:{production.project}"
+    finish(["docker", "build", "-t", image, "-"], text_in=PROMETHEUS, timeout=300)
+    compose = ("--profile", "monitoring")
+    production.run_compose(*compose, "up", "-d", "--no-build", "--no-deps", "prometheus", PROMETHEUS_IMAGE=image)
+    try:
+        def asked(what):
+            said = production.curl(f"http://127.0.0.1:9090/api/v1/{what}", code=None)
+            return said and json.loads(said)["data"]
+
+        found = wait_until(lambda: (one := asked("query?query=up")) and one["result"], 60, step=0.5)
+        assert [(one["metric"]["job"], one["value"][1]) for one in found] == [("cv-backend", "1")]
+        assert {rule["health"] for group in asked("rules")["groups"] for rule in group["rules"]} <= {"ok", "unknown"}
+    finally:
+        production.run_compose(*compose, "rm", "--stop", "--force", "-v", "prometheus", PROMETHEUS_IMAGE=image)
+        docker("rmi", image)
+
+
 def test_confinement(production):
     """A fixed user, no capability, nothing to gain, a root nobody can write; the service has no network at all."""
     for service in SERVICES:
