@@ -10,7 +10,7 @@ import time
 from contextlib import contextmanager, suppress
 
 from load import NGINX, answers, free_port
-from service import PROGRAM, ROOT, environment, make_folders, running, wait_until
+from service import PROGRAM, ROOT, environment, make_folders, running, title, wait_until
 from wire import Answer, read_to_end, send_pieces
 
 HOST = "localhost"
@@ -27,10 +27,7 @@ def run_script(name, *arguments, settings=None, code=0):
 
 def is_serving(worker):
     """Whether this process of nginx, by its pid, still takes in what is new: its title tells."""
-    with suppress(FileNotFoundError):
-        with open(f"/proc/{worker}/cmdline", encoding="ascii") as title:
-            return "worker process" in (said := title.read()) and "shutting down" not in said
-    return False
+    return "worker process" in (said := title(worker)) and "shutting down" not in said
 
 
 class Edge:
