@@ -43,7 +43,8 @@ fi
 # setting NAME: as compose reads it: from the environment, else from .env.
 setting() {
   if [[ -n ${!1+set} ]]; then printf '%s\n' "${!1}"; return; fi
-  [[ ! -e .env ]] || sed -n "s/^[[:space:]]*$1=//p" .env | tail -n 1 | sed -E "s/^(['\"])(.*)\1[[:space:]]*$/\2/"
+  [[ ! -e .env ]] || sed -n "s/^[[:space:]]*$1=//p" .env | tail -n 1 |
+    sed -E "s/^(['\"])(.*)\1[[:space:]]*(#.*)?$/\2/; t; s/[[:space:]]+#.*//; s/[[:space:]]+$//"
 }
 [[ -n $(setting ALLOWED_HOSTS) ]] || refuse "ALLOWED_HOSTS is not set: the host names of the site, by comma"
 [[ -n $(setting SECRET_KEY) ]] || refuse "SECRET_KEY is not set: make one with: openssl rand -base64 48"
@@ -71,6 +72,7 @@ if [[ -n ${DEPLOY_KEY:-} ]]; then
 fi
 if [[ -n ${DEPLOY_KNOWN_HOSTS:-} ]]; then
   (umask 077; mkdir -p ~/.ssh)
+  [[ ! -s ~/.ssh/known_hosts || -z $(tail -c 1 ~/.ssh/known_hosts) ]] || echo >>~/.ssh/known_hosts
   while IFS= read -r line; do
     grep -qsxF -e "$line" ~/.ssh/known_hosts || printf '%s\n' "$line" >>~/.ssh/known_hosts
   done <<<"$DEPLOY_KNOWN_HOSTS"
@@ -80,7 +82,11 @@ unset DEPLOY_ENV DEPLOY_KEY DEPLOY_KNOWN_HOSTS # nothing that is started from he
 [[ -z $pull ]] || compose pull --quiet query-a query-b health proxy
 running=$(compose ps -q query-a)
 if [[ -n $running ]]; then
-  scripts/roll.sh --proxy
+  scripts/roll.sh --proxy || {
+    code=$?
+    [[ -z $made ]] || echo "deploy.sh: the settings are those of DEPLOY_ENV: mend them there, and deploy again" >&2
+    exit "$code"
+  }
 else
   compose up -d --no-build
 fi

@@ -81,7 +81,9 @@ for service in "${services[@]}"; do
     compose logs --no-color --tail=20 "$service" >&2 || true
     say "$service has not become healthy within $patience s"
   fi
-  by_hand="${COMPOSE_FILE:+COMPOSE_FILE=$COMPOSE_FILE }docker compose up -d --no-deps --no-build $service"
+  by_hand=''
+  for name in COMPOSE_FILE COMPOSE_PROJECT_NAME CV_REGISTRY; do [[ -z ${!name:-} ]] || by_hand+="$name=${!name} "; done
+  by_hand+="docker compose up -d --no-deps --no-build $service"
   why="settings are not put back, they are what .env and the environment say; mend them, then"
   if [[ ${running[$service]} == "${new[$service]}" ]]; then
     say "$service runs the image of before, so that cannot be put back; $why: ${CV_TAG:+CV_TAG=$CV_TAG }$by_hand"

@@ -2,8 +2,8 @@
 # usage: scripts/security.sh [--report] [--bin DIR] [--tree DIR] [--sbom FILE] [updates|secrets|hardening|sbom …]
 #
 # Checks what we ship, here or anywhere, without the internet; without names, all four parts:
-#   updates    no security update is pending for the packages that our programs link or that ship beside them; it
-#              renews the package lists where it can, and says how old they are where it can not
+#   updates    no security update is pending for the packages that our programs link or that ship beside them; as root
+#              it installs the latter (nginx, not started) and renews the package lists; else it says how old they are
 #   secrets    no secret in the tree or in any commit (scripts/lib/secrets.py has the patterns and the exceptions)
 #   hardening  the programs are PIE, RELRO with immediate binding, stack protector, fortify, no executable stack
 #   sbom       writes the CycloneDX list of what the programs are made of
@@ -46,10 +46,15 @@ updates() {
   local names lists pending upgrade
   names=$(python3 -B scripts/lib/sbom.py --packages "$bin"/cv-{query,health}) || return 69
   names+=" ${shipped_packages[*]}"
-  ((EUID != 0)) || need_packages "${shipped_packages[@]}"
-  # When a list was fetched, or found to be the newest, is its inode's time; its own is the archive's.
-  if ((EUID == 0)); then apt-get -qq -o DPkg::Lock::Timeout=60 -o Acquire::Retries=1 update >/dev/null 2>&1 || true; fi
-  lists=$(find /var/lib/apt/lists -maxdepth 1 -name '*security*Release' -newerct '-1 day' | head -n 1)
+  ((EUID != 0)) || need_packages "${shipped_packages[@]}" || return 69
+  # Without root: when a list was fetched, or found to be the newest, is its inode's time; its own is the archive's.
+  lists=
+  if ((EUID != 0)); then
+    lists=$(find /var/lib/apt/lists -maxdepth 1 -name '*security*Release' -newerct '-1 day' | head -n 1)
+  elif apt-get -qq -o DPkg::Lock::Timeout=60 -o Acquire::Retries=1 -o APT::Update::Error-Mode=any update \
+    >/dev/null 2>&1; then
+    lists=new
+  fi
   if [[ -z $lists ]]; then
     lists=$(find /var/lib/apt/lists -maxdepth 1 -name '*security*Release' -printf 'of %CY-%Cm-%Cd\n' | sort | tail -n 1)
     echo "security updates: not known, since the package lists are ${lists:-missing} and could not be renewed;" \

@@ -80,15 +80,18 @@ def tree(clone):
 def history(clone):
     """Findings in what commits added and in what they say."""
     commit = path = ""
+    heading = False
     # Messages indented, so that none is taken for a change; what a merge itself brought in, too.
     log = git(clone, "log", "--all", "--no-color", "--no-ext-diff", "--no-textconv", "-p", "-U0", "--no-prefix",
               "--diff-merges=first-parent", "--format=commit %h%n%w(0,1,1)%B")
     for line in log.decode("utf-8", "replace").splitlines():
         if re.fullmatch("commit [0-9a-f]+", line):
-            commit, path = line.split()[1], "its message"
+            commit, path, heading = line.split()[1], "its message", False
         elif line.startswith("diff --git "):
-            path = "what it removes"
-        elif line.startswith("+++ "):
+            path, heading = "what it removes", True
+        elif line.startswith("@@ "):
+            heading = False
+        elif heading and line.startswith("+++ "):
             path = line[4:]
         elif path == "its message" or line.startswith("+"):
             kind = finding(path, line)

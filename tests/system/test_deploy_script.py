@@ -3,13 +3,12 @@ the settings is docker-compose's own word, where it is installed; rolling on a r
 import os
 import shutil
 import subprocess
-import time
 from pathlib import Path
 
 import pytest
 import yaml
 
-from service import ROOT
+from service import ROOT, title, wait_until
 
 DOCKER = r"""#!/bin/bash
 echo "$COMPOSE_PROJECT_NAME $*" >>"$RECORD/calls"
@@ -107,16 +106,17 @@ def test_a_pull_that_fails_changes_nothing(runner):
 def test_ssh(runner):
     """The key goes to an agent that ends with the script; the host's line is written once; docker sees neither."""
     line = "cv.example.org ssh-ed25519 AAAA"
+    ssh = Path(runner.environment["HOME"]) / ".ssh"
+    ssh.mkdir(0o700)
+    (ssh / "known_hosts").write_text("old ssh-rsa BBBB")
     for _ in range(2):
         done = runner.deploy(DEPLOY_ENV=GOOD, DEPLOY_KEY="-the-\n-key-", DEPLOY_KNOWN_HOSTS=line)
         assert done.returncode == 0, done.stderr
         assert (runner.record / "key").read_text() == "-the-\n-key-\n"
         assert "knows the secrets" not in runner.calls()
-        agent, deadline = Path("/proc") / (runner.record / "agent").read_text().strip(), time.monotonic() + 5
-        while agent.exists() and "sleep" in (agent / "cmdline").read_text():
-            assert time.monotonic() < deadline, "the agent is left"
-    ssh = Path(runner.environment["HOME"]) / ".ssh"
-    assert (ssh / "known_hosts").read_text() == line + "\n" and ssh.stat().st_mode & 0o777 == 0o700
+        agent = (runner.record / "agent").read_text().strip()
+        wait_until(lambda pid=agent: "sleep" not in title(pid), 5)
+    assert (ssh / "known_hosts").read_text() == f"old ssh-rsa BBBB\n{line}\n" and ssh.stat().st_mode & 0o777 == 0o700
 
 
 @pytest.mark.parametrize("word, settings", [
@@ -143,6 +143,9 @@ def test_what_need_not_be_there(runner):
     """No folder of certificates where something in front terminates TLS; on this machine's engine paths as compose has
     them, and its name of the project; two files are one too many."""
     assert runner.deploy(DEPLOY_ENV=GOOD, TLS_DIR="", TLS_CERTIFICATE="off", CV_DATA="media").returncode == 0
+    commented = GOOD.replace("TLS_DIR=/srv/tls", "TLS_CERTIFICATE=off # no TLS").replace("/srv/cvs", '"/srv/cvs" # mine')
+    done = runner.deploy(DEPLOY_ENV=commented + '\nCOMPOSE_FILE="docker-compose.prod.yml" # both ways')
+    assert done.returncode == 0, done.stderr
     (runner.folder / ".env").write_text("ALLOWED_HOSTS=x\nSECRET_KEY=x\n")
     for host in ("", "unix:///run/docker.sock"):
         done = runner.deploy(DOCKER_HOST=host)

@@ -32,8 +32,9 @@ SCRIPTS = ("build", "coverage", "lint", "package", "security")
 # Parts of scripts/test.sh → the lists that it installs for them; the tests that they run.
 PARTS = {"release": (("build", "site", "proxy", "test", "browser"), "test_*.py"),
          "docker": ((), "test_*docker.py"), "systemd": ((), "test_*systemd.py")}
-# What they name but need not have: docker-compose stands for docker compose where that is not; nginx is the machine's.
-NAMED = {"release": {"docker-compose"}, "docker": {"docker-compose"}, "systemd": {"nginx"}}
+# What they name but need not have: docker-compose stands for docker compose where that is not; Prometheus is in an image,
+# nginx is the machine's.
+NAMED = {"release": {"docker-compose"}, "docker": {"docker-compose", "prometheus"}, "systemd": {"nginx"}}
 pytestmark = pytest.mark.skipif(SANITIZED or COUNTED, reason="says nothing about an instrumented build")
 
 
@@ -87,10 +88,10 @@ def code(path):
 def installed_by(text):
     """The names that the calls of need_packages in a script stand for."""
     names = {"nodejs", "npm"} if re.search(r"\bneed_node\b", text) else set()
-    for call in re.findall(r"\bneed_packages ((?:\\\n|[^\n;>])+)", text):
+    for call in re.findall(r"\bneed_packages ((?:\$\{\w+_packages\[@\]\}|\\\n|[^\n;>|&}])+)", text):
         for word in call.replace("\\\n", " ").split():
             of_list = re.fullmatch(r'"\$\{(\w+)_packages\[@\]\}"', word)
-            names |= set(package_list(of_list[1])) if of_list else {word} - {"}", "&&", "||"}
+            names |= set(package_list(of_list[1])) if of_list else {word}
     return names
 
 
