@@ -1,4 +1,4 @@
-"""Builds the static files of the page: see scripts/collectstatic.sh, which calls this."""
+"""Builds the static files of the page, for the script of the same name, which says how it is called."""
 
 import base64
 import ctypes

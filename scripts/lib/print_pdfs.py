@@ -1,4 +1,4 @@
-"""Prints the pages of all CVs with headless Chromium: see scripts/render-pdfs.sh, which calls this."""
+"""Prints the pages of all CVs with headless Chromium, for the script render-pdfs, which says how it is called."""
 
 import base64
 import fcntl

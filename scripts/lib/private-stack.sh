@@ -14,7 +14,7 @@ PATH=$PATH:/usr/sbin:/sbin
 export CV_BIN_DIR=${CV_BIN_DIR:-build/release/bin}
 [[ -x $CV_BIN_DIR/cv-query ]] || { echo "no $CV_BIN_DIR/cv-query; scripts/run.sh builds it" >&2; exit 69; }
 
-own=$(mktemp -d "${TMPDIR:-/tmp}/cv-private.XXXXXX")
+own=$(mktemp -d)
 pids=()
 finish() {
   trap - EXIT INT TERM HUP
