@@ -37,6 +37,16 @@ def git(clone, *arguments):
     subprocess.run(["git", "-C", clone, *names, *arguments], check=True, capture_output=True)
 
 
+def add_and_remove(clone, name, text):
+    """A file that one commit brings and the next takes away."""
+    (clone / name).parent.mkdir(exist_ok=True)
+    (clone / name).write_text(text + "\n")
+    git(clone, "add", ".")
+    git(clone, "commit", "-q", "-m", "oops")
+    git(clone, "rm", "-q", name)
+    git(clone, "commit", "-q", "-m", "as if nothing had been")
+
+
 @pytest.fixture(name="clone")
 def make_clone(tmp_path):
     """A clone with one harmless commit."""
@@ -73,11 +83,7 @@ def test_a_secret_in_the_tree(clone, kind):
 def test_a_secret_that_was_removed(clone):
     """It stays in the history, on whatever branch."""
     git(clone, "switch", "-q", "-c", "old")
-    (clone / "config.txt").write_text(SECRETS["GitHub token"] + "\n")
-    git(clone, "add", ".")
-    git(clone, "commit", "-q", "-m", "oops")
-    git(clone, "rm", "-q", "config.txt")
-    git(clone, "commit", "-q", "-m", "as if nothing had been")
+    add_and_remove(clone, "config.txt", SECRETS["GitHub token"])
     git(clone, "switch", "-q", "main")
     done = security("--tree", clone, "secrets")
     assert done.returncode == 1 and "commit " in done.stderr and "config.txt: GitHub token" in done.stderr
@@ -89,30 +95,17 @@ def test_a_secret_in_a_merge(clone):
     git(clone, "commit", "-q", "--allow-empty", "-m", "side")
     git(clone, "switch", "-q", "main")
     git(clone, "merge", "-q", "--no-ff", "--no-commit", "side")
-    (clone / "config.txt").write_text(SECRETS["GitHub token"] + "\n")
-    git(clone, "add", ".")
-    git(clone, "commit", "-q", "-m", "merge")
-    git(clone, "rm", "-q", "config.txt")
-    git(clone, "commit", "-q", "-m", "as if nothing had been")
+    add_and_remove(clone, "config.txt", SECRETS["GitHub token"])  # its first commit is the merge
     done = security("--tree", clone, "secrets")
     assert done.returncode == 1 and "config.txt: GitHub token" in done.stderr
 
 
 def test_what_a_commit_takes_away(clone):
     """Is not what its message says: what tests may hold may go again. A message stays one, whatever it looks like."""
-    (clone / "tests").mkdir()
-    (clone / "tests/made_up.py").write_text(SECRETS["looks random"] + "\n")
-    git(clone, "add", ".")
-    git(clone, "commit", "-q", "-m", "tests")
-    git(clone, "rm", "-q", "tests/made_up.py")
-    git(clone, "commit", "-q", "-m", "no tests")
+    add_and_remove(clone, "tests/made_up.py", SECRETS["looks random"])
     done = security("--tree", clone, "secrets")
     assert done.returncode == 0, done.stderr
-    (clone / "conf.py").write_text("++ tests/x\n" + SECRETS["looks random"] + "\n")
-    git(clone, "add", ".")
-    git(clone, "commit", "-q", "-m", "no header of tests")
-    git(clone, "rm", "-q", "conf.py")
-    git(clone, "commit", "-q", "-m", "gone")
+    add_and_remove(clone, "conf.py", "++ tests/x\n" + SECRETS["looks random"])  # no header of a test's
     assert "conf.py: value that looks random" in security("--tree", clone, "secrets").stderr
     git(clone, "commit", "-q", "--allow-empty", "-m", "x\n\ndiff --git a b\n" + SECRETS["AWS access key"])
     done = security("--tree", clone, "secrets")
