@@ -67,7 +67,7 @@ KEEPALIVE=$((10#$KEEPALIVE))
 absolute() {
   local path=$1
   [[ $path == /* ]] || path=$PWD/$path
-  [[ ! $path =~ [[:space:]\"\'\\\$\;{}#\&] ]] || fail "$path: a path with spaces, quotes or any of \\ \$ ; { } # & is none for nginx"
+  [[ ! $path =~ [][:space:]\"\'\\\$\;{}#\&[*?] ]] || fail "$path: a path with spaces, quotes or any of \\ \$ ; { } # & [ ] * ? is none for nginx"
   echo "$path"
 }
 mkdir -p "$out"
@@ -173,7 +173,7 @@ split origins "$CORS_ALLOWED_ORIGINS"
 for origin in "${origins[@]}"; do
   # A pattern, because nginx compares plain names without regard to case.
   escaped=${origin//./\\.} escaped=${escaped//[/\\[} escaped=${escaped//]/\\]}
-  ORIGINS+="    \"~^(?:api|media)\\|$escaped\$\" \$http_origin;"$'\n' VARY_ORIGIN=', Origin'
+  ORIGINS+="    \"~^(?:api|cvs|media)\\|$escaped\$\" \$http_origin;"$'\n' VARY_ORIGIN=', Origin'
 done
 
 # --- the rate limit
@@ -292,6 +292,11 @@ if ((EUID == 0)); then
   USER_LINE='user www-data;'
   [[ $CV_ENV == production ]] || USER_LINE='user root;' # who alone may read root's clone
 fi
+# An answer that cannot be written is lost: both stores together take half of what is free, and 1.25 GB at most.
+CACHE_MB=$(($(df --output=avail -m "$work" | tail -n 1) * 2 / 5))
+((CACHE_MB <= 1024)) || CACHE_MB=1024
+((CACHE_MB >= 4)) || CACHE_MB=4
+VARIANTS_MB=$((CACHE_MB / 4))
 DESCRIPTORS=$(ulimit -Hn)
 [[ $DESCRIPTORS != unlimited ]] && ((DESCRIPTORS < 65536)) || DESCRIPTORS=65536
 CONNECTIONS=$((DESCRIPTORS / 2))

@@ -8,9 +8,9 @@ from contextlib import contextmanager
 from deployment import openssl
 
 
-def header(old, new='"X-None: 1"'):
-    """Another header in place of one of common.conf's."""
-    return lambda it: it.edit("common.conf", old, new)
+def header(name, value=None):
+    """A security header with another value, or none."""
+    return edit("headers.conf", f"add_header {name} ", f'add_header {name} "{value}" always; #' if value else "#")
 
 
 def edit(file, old, new):
@@ -43,26 +43,25 @@ def weak_dh(it):
 OLD_CIPHER = edit("tls.conf", "ssl_ciphers ", "ssl_ciphers @SECLEVEL=0:ECDHE-ECDSA-AES128-SHA:")
 # id, what breaks the running edge, ids that come with it
 EDGES = [
-    ("security.W004", header('"Strict-Transport-Security: $cv_hsts"'), set()),
+    ("security.W004", header("Strict-Transport-Security"), set()),
     ("security.W005", edit("cv-backend.conf", "; includeSubDomains", ""), set()),
     ("security.W021", edit("cv-backend.conf", "; preload", ""), set()),
     ("cv.W012", edit("cv-backend.conf", "max-age=31536000", "max-age=3600"), set()),
-    ("security.W006", header('"X-Content-Type-Options: nosniff"'), set()),
-    ("security.W006", header('more_set_headers -s "405"',
-                             'more_set_headers -s 404 "X-Content-Type-Options: none"; more_set_headers -s "405"'), set()),
-    ("security.W019", header("X-Frame-Options: DENY", "X-Frame-Options: ALLOWALL"), set()),
-    ("security.W022", header('"Referrer-Policy: same-origin"'), set()),
-    ("security.E023", header("Referrer-Policy: same-origin", "Referrer-Policy: unsafe-url"), set()),
-    ("security.E024", header('"Cross-Origin-Opener-Policy: same-origin"'), set()),
-    ("security.E024", header("Cross-Origin-Opener-Policy: same-origin", "Cross-Origin-Opener-Policy: unsafe-none"), set()),
-    ("security.E026", header('"Content-Security-Policy: $cv_csp"'), set()),
+    ("security.W006", header("X-Content-Type-Options"), set()),
+    ("security.W006", edit("headers.conf", 'Options "nosniff"', 'Options "nosniff$cv_policy"'), set()),
+    ("security.W019", header("X-Frame-Options", "ALLOWALL"), set()),
+    ("security.W022", header("Referrer-Policy"), set()),
+    ("security.E023", header("Referrer-Policy", "unsafe-url"), set()),
+    ("security.E024", header("Cross-Origin-Opener-Policy"), set()),
+    ("security.E024", header("Cross-Origin-Opener-Policy", "unsafe-none"), set()),
+    ("security.E026", header("Content-Security-Policy"), set()),
     ("cv.W050", edit("cv-backend.conf", "script-src 'self'", "script-src 'self' 'unsafe-inline'"), set()),
-    ("cv.W051", header('"Cross-Origin-Embedder-Policy: require-corp"'), set()),
-    ("cv.W052", header('"Cross-Origin-Resource-Policy: $cv_corp"'), set()),
-    ("cv.W053", header('"Permissions-Policy: ', '"X-None: '), set()),
-    ("cv.W054", both(header("more_clear_headers Server;", ""), header("server_tokens off;", "server_tokens on;")), set()),
-    ("cv.W055", edit("upstream.conf", "proxy_redirect off;", "proxy_redirect off; add_header X-Frame-Options DENY;"), set()),
-    ("cv.W056", header('"X-Frame-Options: DENY"', '"X-Frame-Options: DENY" "Set-Cookie: a=b; HttpOnly"'), set()),
+    ("cv.W051", header("Cross-Origin-Embedder-Policy"), set()),
+    ("cv.W052", header("Cross-Origin-Resource-Policy"), set()),
+    ("cv.W053", header("Permissions-Policy"), set()),
+    ("cv.W054", both(edit("common.conf", "more_clear_headers Server;", ""), edit("common.conf", "server_tokens off;", "server_tokens on;")), set()),
+    ("cv.W055", edit("headers.conf", "add_header X-F", "add_header X-Frame-Options DENY always; add_header X-F"), set()),
+    ("cv.W056", edit("common.conf", 'more_set_headers -s "405"', 'more_set_headers "Set-Cookie: a=b; HttpOnly"; more_set_headers -s "405"'), set()),
     ("cv.W057", edit("error-api.conf", "no-store", "max-age=60"), set()),
     ("cv.E063", edit("servers.conf", "return 444;", "return 200 hello;"), set()),
     ("cv.W044", edit("servers.conf", "ssl_reject_handshake on;", ""), set()),
@@ -72,10 +71,10 @@ EDGES = [
     ("cv.W066", edit("cv-backend.conf", "default $request_id;", "default $http_x_request_id;"), set()),
     ("cv.E067", place("location = /metrics { default_type text/plain; return 200 cv; }"), set()),
     ("cv.W068", place("location = /livez { default_type text/plain; return 200 ok; }"), set()),
-    ("cv.E069", edit("cv-backend.conf", r'1\|$" 400;', r'1\|$" "";'), set()),
-    ("cv.W071", edit("site.conf", "if ($cv_refusal = 400)", "if ($request_method = DELETE) { return 200; }\nif ($cv_refusal = 400)"),
+    ("cv.E069", edit("cv-backend.conf", r'1\|000$" 400;', r'1\|000$" "";'), set()),
+    ("cv.W071", edit("refuse.conf", "if ($cv_refused = 400)", "if ($request_method = DELETE) { return 200; }\nif ($cv_refused = 400)"),
      set()),
-    ("cv.E072", header("Access-Control-Allow-Origin: $cv_origin", "Access-Control-Allow-Origin: $http_origin"), set()),
+    ("cv.E072", header("Access-Control-Allow-Origin", "$http_origin"), set()),
     ("cv.E073", edit("error-api.conf", '"request_id"', '"at":"/usr/lib/x","request_id"'), set()),
     ("cv.W074", edit("error-api.conf", "application/json", "text/html"), set()),
     ("security.W008", edit("servers.conf", "return 301 https:", "return 302 http:"), set()),
