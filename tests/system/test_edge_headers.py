@@ -1,11 +1,17 @@
 """Every answer at the edge, good, bad or nginx's own, has the security headers and the form that was asked for."""
 import json
 import re
+import socket
 import ssl
+import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from edge import edge_before
 from service import ORIGINS
+from upstream import response, upstream
+from wire import read_to_end
 
 SECURITY = {
     "Strict-Transport-Security": "max-age=31536000; includeSubDomains",
@@ -42,7 +48,11 @@ ANSWERS = [
     ("/", "POST", {}, 405, "page error"), ("/", "GET", {"Content-Length": "1"}, 400, "page error"),
     ("/", "OPTIONS", {}, 204, "page"), ("/docs/", "OPTIONS", {}, 204, "page"), ("/static/manifest.json", "GET", {}, 200, "page"),
     ("/api/v1/cvs/ramin/", "GET", {"If-Match": '"x"'}, 200, "json"), ("/api/v1/cvs/a#b", "GET", {}, 400, "error"),
-    ("/api/v1/cvs/", "GET", {"User-Agent": "a\x01b"}, 400, "error"),
+    ("/api/v1/cvs/", "GET", {"User-Agent": "a\x01b"}, 400, "error"), ("/api", "GET", {}, 404, "error"),
+    ("/api/v1/cvs/a%7Clong/", "GET", {}, 400, "error"), ("/api/v1/a%7Clong", "GET", {}, 404, "error"),
+    ("/api/v1/health/", "GET", {name: "x" * 7000 for name in ("User-Agent", "If-None-Match", "Range")}, 431, "error"),
+    ("/_error/api", "GET", {}, 404, "error"), ("/_error/api", "POST", {}, 405, "error"),
+    ("/nothing", "HEAD", {}, 404, None), ("/static/manifest.json", "GET", {"Range": "bytes=9999999-"}, 416, "page"),
     ("/static/none.js", "GET", {}, 404, "page error"), ("/.git/config", "GET", {}, 404, "page error"),
 ]
 
@@ -63,6 +73,13 @@ def check_headers(answer, kind="json", secure=True, media=False):
     assert answer.header("Date")
 
 
+def check_error(answer, status):
+    """An error in the API's form, which names the request."""
+    assert answer.header("Content-Type") == "application/json" and answer.header("Cache-Control") == "no-store"
+    error = answer.json()["error"]
+    assert error["code"] == status and error["message"] and error["request_id"] == answer.header("X-Request-ID")
+
+
 @pytest.mark.parametrize("target,method,headers,status,kind", ANSWERS,
                          ids=[f"{number}-{row[1]}-{row[0][:40]}-{row[3]}" for number, row in enumerate(ANSWERS)])
 def test_every_answer(stack, target, method, headers, status, kind):
@@ -71,9 +88,7 @@ def test_every_answer(stack, target, method, headers, status, kind):
     assert answer.status == status, answer
     check_headers(answer, kind, media="/pdf/" in target or "/picture/" in target)
     if kind == "error":
-        assert answer.header("Content-Type") == "application/json" and answer.header("Cache-Control") == "no-store"
-        error = answer.json()["error"]
-        assert error["code"] == status and error["message"] and error["request_id"] == answer.header("X-Request-ID")
+        check_error(answer, status)
     elif kind == "page error":
         assert answer.header("Content-Type") == "text/html; charset=utf-8"
         assert answer.header("Cache-Control") == "no-store"
@@ -95,6 +110,42 @@ def test_head_has_what_get_has(stack):
             return sorted((name.lower(), value) for name, value in answer.headers if name.lower() not in
                           ("x-request-id", "x-cache", "date", "transfer-encoding", "connection", "content-length", "accept-ranges"))
         assert head.status == get.status and head.body == b"" and told(head) == told(get), target
+
+
+PLACES = ["/api/v1/", "/api/v1/openapi.json", "/api/v1/cvs/", "/api/v1/cvs/mina/", "/api/v1/cvs/mina/skills/?lang=fa", "/api/v1/cvs/mina/pdf/",
+          "/api/v1/cvs/mina/picture/", "/api/v1/cvs/mina/?focus=x", "/api/v1/cvs/?x=1", "/api/v1/health/", "/api/v1/cvs/nobody/"]
+
+
+@pytest.mark.parametrize("status,line", [(500, "500 Internal Server Error"), (502, None), (503, "503 Service Unavailable"), (504, "hangs")])
+def test_a_failing_service(tmp_path, site, status, line):
+    """Whatever it does in every place of the API: our form, where it says nothing itself, and every header."""
+    over = threading.Event()
+
+    def answer(_):
+        if line == "hangs":
+            over.wait(20)
+        return line and response(b'{"error":{}}', line, Retry_After="5")
+
+    (tmp_path / "state").mkdir()
+    with upstream(tmp_path / "query.sock", answer), edge_before(tmp_path, site, {"RATE_LIMIT": "off"}) as edge:
+        with ThreadPoolExecutor(len(PLACES)) as pool:
+            answers = list(pool.map(edge.ask, PLACES))
+        over.set()
+    for target, told in zip(PLACES, answers):
+        assert told.status == status, target
+        check_headers(told, media="/pdf/" in target or "/picture/" in target)
+        if status in (502, 504): # else it says something itself
+            check_error(told, status)
+        assert status == 500 or told.header("Retry-After") == "5"
+
+
+def test_not_modified_and_refused(stack):
+    """304 of nginx's and of the service's, and of files; 429 is seen to with the limit."""
+    for target in ("/api/v1/cvs/ramin/", "/api/v1/cvs/ramin/?x=1", "/api/v1/cvs/ramin/picture/", "/", "/static/manifest.json"):
+        first = stack.ask(target)
+        answer = stack.ask(target, If_None_Match=first.header("ETag"))
+        assert (answer.status, answer.body) == (304, b""), target
+        check_headers(answer, "page" if not target.startswith("/api/") else "json", media="/picture/" in target)
 
 
 BROKEN = [
@@ -138,6 +189,19 @@ def test_redirect_to_https(stack):
     assert b"Strict-Transport-Security" not in told and b"nosniff" in told
 
 
+@pytest.mark.parametrize("line,body,status", [
+    (b"GET /api/v1/", b"Transfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n\r\n", 400), (b"GET /", b"Content-Length: 1\r\n\r\nx", 400),
+    (b"GET /", b"Content-Length: 5\r\n\r\nhello", 400), (b"POST /", b"Content-Length: 1\r\n\r\nx", 405), (b"DELETE /", b"\r\n", 405),
+    (b'GET /\xff"<x>', b"\r\n", 400), (b"GET /" + b"a" * 5000, b"\r\n", 414)])
+def test_refused_without_tls_too(stack, line, body, status):
+    """Not redirected; behind a body that nobody reads the connection ends."""
+    told = stack.talk(line + b" HTTP/1.1\r\nHost: localhost\r\n" + (body if b"\r\n\r\n" in body else b"Connection: close\r\n" + body) +
+                      b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n", tls=False)
+    head = told.partition(b"\r\n\r\n")[0]
+    assert head.startswith(b"HTTP/1.1 %d " % status) and told.count(b"HTTP/1.1 ") == 1, told[:200]
+    assert b"nosniff" in head and b"Location" not in head
+
+
 def test_acme_challenge(stack):
     """What certbot puts into the webroot is served without TLS."""
     place = stack.folder / "work/acme/.well-known/acme-challenge"
@@ -156,7 +220,13 @@ def test_unknown_hosts(stack):
                 data = line + b" HTTP/1.1\r\nHost: other.example.org\r\n" + more + b"\r\n"
                 assert stack.talk(data, tls) == b"", data[:60]
         assert stack.talk(b"GET / HTTP/1.0\r\n\r\n", tls) == b""
-        assert stack.talk(b"GET http://localhost/robots.txt\r\n", tls) == b"", "HTTP/0.9 knows no headers"
+        for target in (b"http://localhost/robots.txt", b" http://localhost/api/v1/cvs/  ", b"http://localhost/" + b"a" * 8100, b"/ "):
+            assert stack.talk(b"GET " + target + b"\r\n", tls) == b"", "HTTP/0.9 knows no headers"
+        for target in (b"/%5ferror/api", b"//_error/api", b"/x/../_error/api", b"/./_error/page", b"/_error%2fapi"):
+            assert stack.talk(b"GET %s HTTP/1.1\r\nHost: other.example.org\r\n\r\n" % target, tls) == b"", target
+    with socket.create_connection(("127.0.0.1", stack.https), timeout=10) as link: # plain HTTP where TLS is spoken
+        link.sendall(b"GET / HTTP/1.1\r\nHost: other.example.org\r\n\r\n")
+        assert read_to_end(link, 10, allow_reset=True) == b""
     answer = stack.ask("/api/v1/cvs/", host="127.0.0.1")
     assert answer.status == 200
 

@@ -13,6 +13,7 @@ from edge import edge_and_service, edge_before, run_script, traffic
 from load import NGINX, answers, free_port
 from samples import SMALL
 from service import wait_until, write_cvs
+from test_edge_headers import check_headers
 from upstream import response, upstream
 from wire import read_to_end
 
@@ -36,8 +37,11 @@ def test_rate_limit(limited):
     assert error["request_id"] == refused.header("X-Request-ID") and refused.header("Retry-After") == "10"
     assert refused.header("RateLimit-Policy") == '"cvs";q=6;w=60' and refused.header("X-Content-Type-Options") == "nosniff"
     assert refused.header("Access-Control-Allow-Origin") == "https://app.example.org"
-    for target in ("/api/v1/cvs/%6Dina/", "/api//v1/cvs/mina/", "/api/v1/./cvs/mina/", "/api/v1/cvs/mina/?x=1", "/api/v1/x/../cvs/mina/"):
-        assert limited.ask(target).status == 429, target
+    for target in ("/api/v1/cvs/%6Dina/", "/api//v1/cvs/mina/", "/api/v1/./cvs/mina/", "/api/v1/cvs/mina/?x=1", "/api/v1/x/../cvs/mina/",
+                   "/api/v1/%63vs/mina/", "/api/v1/cvs/mina/pdf/"):
+        refused = limited.ask(target)
+        assert refused.status == 429 and refused.header("RateLimit-Policy") == '"cvs";q=6;w=60', target
+        check_headers(refused, media="/pdf/" in target)
     for target in ("/api/v1/health/", "/", "/api/v1/openapi.json"):
         assert all(limited.ask(target).status == 200 for _ in range(10)), target
 

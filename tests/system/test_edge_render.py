@@ -1,6 +1,7 @@
 """scripts/render-proxy.sh: what each setting does to nginx's configuration, and that a bad one changes nothing."""
 import itertools
 import os
+import re
 import socket
 import ssl
 import subprocess
@@ -10,7 +11,7 @@ import pytest
 
 from edge import edge_and_service, edge_before, run_script, traffic
 from samples import SMALL
-from service import ROOT, environment, make_folders, wait_until, write_cvs
+from service import PROGRAM, ROOT, environment, make_folders, wait_until, write_cvs
 from upstream import response, upstream
 from wire import read_head
 
@@ -76,6 +77,28 @@ def test_bad_settings(tmp_path, settings, said):
     finished = run_script("render-proxy.sh", "--out", tmp_path / "conf", "--site", tmp_path, "--logs", tmp_path / "logs", settings=wanted, code=78)
     assert said in finished.stderr
     assert {path.name: path.read_text("utf-8") for path in (tmp_path / "conf").glob("*.conf")} == before
+
+
+@pytest.mark.parametrize("name", ["a[1]", "a*", "what?", "a b", "a;b"])
+def test_paths_that_nginx_reads_otherwise(tmp_path, name):
+    """Refused, and nothing is written that could not be started."""
+    settings = rendering(tmp_path)
+    finished = run_script("render-proxy.sh", "--out", tmp_path / name, "--site", tmp_path, settings=settings, code=78)
+    assert "is none for nginx" in finished.stderr and not list((tmp_path / name).glob("*.conf"))
+
+
+def test_the_cache_leaves_its_disk_room(tmp_path):
+    """Both stores together take at most half of what is free; each answer is served where there is little."""
+    settings = rendering(tmp_path)
+    (tmp_path / "work").mkdir()
+    inside = 'mount -t tmpfs -o size=40m none "$1/work" && "$2" --out "$1/conf" --work "$1/work" --site "$1"'
+    command = ["unshare", "--map-root-user", "--mount", "sh", "-ec", inside, "sh", tmp_path, ROOT / "scripts/render-proxy.sh"]
+    subprocess.run(command, env={"PATH": os.environ["PATH"], "CV_BIN_DIR": str(PROGRAM.parent), **settings}, check=True, timeout=60)
+    text = (tmp_path / "conf/cv-backend.conf").read_text("utf-8")
+    sizes = list(map(int, re.findall(r"max_size=(\d+)m", text)))
+    assert len(sizes) == 2 and 15 <= sum(sizes) <= 20
+    sizes = map(int, re.findall(r"max_size=(\d+)m", render(tmp_path)["cv-backend.conf"]))
+    assert sum(sizes) <= 1280
 
 
 def test_usage(tmp_path):
