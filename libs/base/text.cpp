@@ -137,6 +137,10 @@ char* write_json_string(char* to, std::string_view text)
     *to++ = '"';
     for (std::size_t i = 0; i < text.size();) {
         const auto c = p[i];
+        if (c >= 0x20 && c < 0x7f && c != '"' && c != '\\') { // nearly all that is logged
+            *to++ = text[i++];
+            continue;
+        }
         const auto length = sequence_length(p + i, text.size() - i);
         if (c == '"' || c == '\\') {
             *to++ = '\\';

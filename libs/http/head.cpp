@@ -187,8 +187,14 @@ head_scanner::progress head_scanner::scan(std::string_view received)
             return refuse(lines_ == 0 ? head_refusal::uri_too_long : head_refusal::too_large);
         if (c != lf) {
             // Room for the longest target, a method and the version.
-            if (lines_ == 0 && position_ - line_ > longest_target + 128)
+            const auto line_limit = lines_ == 0 ? line_ + longest_target + 128 : received.size();
+            if (position_ > line_limit)
                 return refuse(head_refusal::uri_too_long);
+            if (c != cr) { // those that end neither a line nor the patience only pass by
+                const auto end = std::min({received.size(), begin_ + largest_head, line_limit + 1});
+                while (position_ + 1 < end && (class_of(received[position_ + 1]) & text) != 0)
+                    ++position_;
+            }
             continue;
         }
         const bool empty = position_ - line_ == 1;

@@ -67,7 +67,8 @@ boost::asio::awaitable<void> poll_set::run()
             co_await boost::asio::post(context_, boost::asio::use_awaitable);
         if (error || !epoll_.is_open())
             co_return;
-        const auto turn_ends = monotonic::now() + turn;
+        now = monotonic::now();
+        const auto turn_ends = now + turn;
         int count = 0;
         do {
             count = ::epoll_wait(epoll_.native_handle(), ready.data(), most_at_once, 0);
@@ -85,7 +86,8 @@ boost::asio::awaitable<void> poll_set::run()
                 who->wake();
             }
             turn_.clear();
-        } while ((count > 0 || !yielded_.empty()) && monotonic::now() < turn_ends);
+            now = monotonic::now();
+        } while ((count > 0 || !yielded_.empty()) && now < turn_ends);
     }
 }
 

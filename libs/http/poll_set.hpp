@@ -1,4 +1,5 @@
 #pragma once
+#include "base/clock.hpp"
 #include "base/file.hpp"
 
 #include <boost/asio/awaitable.hpp>
@@ -64,6 +65,10 @@ public:
     /// Wakes members as their sockets get ready, until close().
     boost::asio::awaitable<void> run();
     void close();
+
+    /// When a member was last woken, or, if that is later, whatever it has set: the clock costs more than some
+    /// of what is done for a request, so one reading ends an answer and begins the next.
+    monotonic::time_point now;
 
 private:
     boost::asio::io_context& context_;

@@ -96,7 +96,7 @@ boost::asio::awaitable<void> session::run()
             co_return;
         else if (got == received::nothing)
             continue;
-        now_ = monotonic::now();
+        now_ = server_.sockets_.now;
         if (waiting_)
             deadline_ = now_ + server_.options_.head_timeout;
         waiting_ = false;
@@ -355,7 +355,7 @@ boost::asio::awaitable<void> session::send_pending()
 
 void session::finish(const response& out)
 {
-    const auto ended = monotonic::now();
+    const auto ended = server_.sockets_.now = monotonic::now();
     entry_.bytes = sent_ - std::min<std::uint64_t>(sent_, out.head_size);
     const auto started = std::exchange(now_, ended);
     entry_.duration = std::chrono::duration_cast<std::chrono::microseconds>(ended - started);
