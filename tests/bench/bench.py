@@ -1,4 +1,4 @@
-"""Measures cv-query beside the least a server can do and beside nginx; README.md here says how to read it."""
+"""Measures cv-query, alone and behind its edge, beside the least a server can do and beside nginx (README.md)."""
 
 import argparse
 import os
@@ -19,12 +19,15 @@ import servers
 from servers import Failure, Server
 
 ROOT = Path(__file__).resolve().parents[2]
-SERVERS = ("floor", "nginx", "cv-query")
+SERVERS = ("floor", "nginx", "cv-query", "nginx-tls", "edge-static", "edge")
 WORKS = {"list": "list", "section": "section", "cv": "CV"}
-BARS = {  # least ratio of cv-query's figure to that of the other
-    "floor": {"list": 0.80, "section": 0.80, "cv": 0.90},
-    "nginx": {"list": 1.2, "section": 1.2},
+BARS = {  # least ratio of the first one's figure to that of the second
+    ("cv-query", "floor"): {"list": 0.80, "section": 0.80, "cv": 0.90},
+    ("cv-query", "nginx"): {"list": 1.2, "section": 1.2},
+    ("edge", "nginx-tls"): {"list": 0.80, "section": 0.80, "cv": 0.90},
+    ("edge", "edge-static"): {"list": 0.80, "section": 0.80, "cv": 0.90},
 }
+EDGES = {"nginx-tls", "edge-static", "edge"}  # the first two have the compressed files from the third
 TYPICAL_HEAD = (  # what the floor answers with when cv-query is not there to copy from
     "HTTP/1.1 200 OK\r\nDate: Thu, 15 Jan 2026 10:30:00 GMT\r\nContent-Type: application/json\r\n"
     "Content-Length: {size}\r\nCache-Control: public, max-age=300\r\n"
@@ -51,7 +54,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--connections", type=count, default=64, metavar="N", help="of the load (default 64)")
     parser.add_argument("--only", type=some_servers, default=list(SERVERS), metavar="LIST", help=some)
     parser.add_argument(
-        "--set", action="append", default=[], metavar="NAME=VALUE", help="a setting of cv-query, other than usual"
+        "--set", action="append", default=[], metavar="NAME=VALUE", help="a setting of cv-query and edge, not as usual"
     )
     parser.add_argument("--output", type=Path, metavar="FILE", help="write the table there too")
     parser.add_argument("--no-build", action="store_true", help="take the release build as it is")
@@ -64,11 +67,12 @@ def say(text: str) -> None:
 
 def build(options) -> tuple[Path, Path]:
     """The programs cv-query and floor."""
-    if "cv-query" in options.only and not options.no_build:
+    ours = bool({"cv-query", *EDGES} & set(options.only))
+    if ours and not options.no_build:
         for command in (["--preset", "release"], ["--build", "--preset", "release"]):
             subprocess.run(["cmake", *command], cwd=ROOT, check=True, stdout=sys.stderr)
     cv_query = Path(os.environ.get("CV_BIN_DIR", ROOT / "build/release/bin")) / "cv-query"
-    if "cv-query" in options.only and not cv_query.exists():
+    if ours and not cv_query.exists():
         raise Failure(f"no cv-query in {cv_query.parent}")
     floor = ROOT / "build/bench/floor"
     floor.parent.mkdir(parents=True, exist_ok=True)
@@ -82,15 +86,22 @@ def start(options, programs, core: int, folder: Path, bodies: dict[str, bytes], 
     cv_query, floor = programs
     answers = {work: TYPICAL_HEAD.format(size=len(body)).encode() + body for work, body in bodies.items()}
     running: dict[str, dict[str, Server]] = {}
+    more = dict(setting.split("=", 1) for setting in options.set)
     if "cv-query" in options.only:
-        more = dict(setting.split("=", 1) for setting in options.set)
         server = servers.start_cv_query(core, folder / "cv-query", cv_query, folder / "data", more, stack)
         running["cv-query"] = dict.fromkeys(WORKS, server)
-        answers = {work: server.check(work, body) for work, body in bodies.items()}
+        answers = {work: b"".join(server.check(work, body)) for work, body in bodies.items()}
     if "floor" in options.only:
         running["floor"] = servers.start_floor(core, folder / "floor", floor, answers, stack)
     if "nginx" in options.only:
         running["nginx"] = dict.fromkeys(WORKS, servers.start_nginx(core, folder / "nginx", bodies, stack))
+    if EDGES & set(options.only):
+        edge = servers.start_edge(core, folder / "edge", cv_query, folder / "data", more, stack)
+        running["edge"] = dict.fromkeys(WORKS, edge)
+        static = servers.start_nginx(core, folder / "nginx-tls", bodies, stack, like=edge)
+        running["nginx-tls"] = dict.fromkeys(WORKS, static)
+        static = servers.start_edge_static(core, folder / "edge-static", cv_query, bodies, edge, stack)
+        running["edge-static"] = dict.fromkeys(WORKS, static)
     for by_work in running.values():
         for work, server in by_work.items():
             server.check(work, bodies[work])
@@ -99,9 +110,8 @@ def start(options, programs, core: int, folder: Path, bodies: dict[str, bytes], 
 
 def measure(server: Server, work: str, body: bytes, core: int, options) -> tuple[float, float, int]:
     """Requests per second of the server's CPU time, its busy share, and how many answers were no success."""
-    port, path = server.urls[work]
     load = ["-t1", f"-c{options.connections}", f"-d{options.seconds}s", "-s", servers.HERE / "report.lua"]
-    command = ["taskset", "-c", str(core), "wrk", *load, f"http://127.0.0.1:{port}{path}"]
+    command = ["taskset", "-c", str(core), "wrk", *load, *server.load_arguments(work)]
     before = server.cpu_nanoseconds()
     began = time.monotonic()
     wrk = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
@@ -110,7 +120,7 @@ def measure(server: Server, work: str, body: bytes, core: int, options) -> tuple
     if (lost := before.keys() - after.keys()) and before["ended"] == after["ended"]:
         raise server.failure(f"lost threads {', '.join(sorted(lost))} and their CPU time during {work}")
     report = {key: int(value) for key, value in re.findall(r"(\w+)=(\d+)", wrk.stdout.splitlines()[-1])}
-    short = not report["non_2xx"] and report["bytes"] < report["requests"] * len(body)
+    short = not report["non_2xx"] and report["bytes"] < report["requests"] * len(server.check(work, body)[1])
     if short or report["socket_errors"] or not report["requests"]:
         raise server.failure(f"did not answer every request of {work}: {report}")
     if server.log.exists():
@@ -138,18 +148,16 @@ def table(medians: dict[tuple[str, str], float], failed: dict[str, int], bodies:
     def figure(work: str, name: str) -> str:
         return f"{medians[work, name]:,.0f}" if (work, name) in medians else "–"
 
-    def ratio(work: str, other: str) -> str:
-        if not {(work, "cv-query"), (work, other)} <= medians.keys():
+    def ratio(work: str, ours: str, other: str) -> str:
+        if not {(work, ours), (work, other)} <= medians.keys():
             return "–"
-        value, bar = medians[work, "cv-query"] / medians[work, other], BARS[other].get(work)
+        value, bar = medians[work, ours] / medians[work, other], BARS[ours, other].get(work)
         return f"{value:.2f}" + (f" ({'met' if value >= bar else 'below'}: {bar:.2f})" if bar else "")
 
-    rows = [
-        ("work", "bytes", *SERVERS, "cv-query / floor (bar)", "cv-query / nginx (bar)", "non-2xx"),
-        ("---", *["---:"] * 7),
-    ]
+    titles = (f"{ours} / {other} (bar)" for ours, other in BARS)
+    rows = [("work", "bytes", *SERVERS, *titles, "non-2xx"), ("---", *["---:"] * (2 + len(SERVERS) + len(BARS)))]
     for work, label in WORKS.items():
-        figures = [*(figure(work, name) for name in SERVERS), *(ratio(work, other) for other in BARS)]
+        figures = [*(figure(work, name) for name in SERVERS), *(ratio(work, *pair) for pair in BARS)]
         rows.append((label, f"{len(bodies[work]):,}", *figures, str(failed[work])))
     return "\n".join("| " + " | ".join(row) + " |" for row in rows)
 
