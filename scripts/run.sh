@@ -15,12 +15,6 @@ cd "$(dirname "$script")/.."
 . scripts/lib/packages.sh
 [[ $# == 0 ]] || usage "$script" "$1"
 [[ ! $PWD =~ [[:space:]] ]] || { echo "$PWD: nginx takes no path with spaces; move the clone" >&2; exit 78; }
-need_packages "${build_packages[@]}" "${site_packages[@]}" "${proxy_packages[@]}"
-echo "building (the first time takes about a minute)" >&2
-cmake --preset release -DBUILD_TESTING=OFF >/dev/null
-cmake --build --preset release >&2
-scripts/collectstatic.sh >&2
-
 export CV_ENV=${CV_ENV:-development}
 if [[ ${TLS_CERTIFICATE:-} == off && -n ${PORT:-} ]]; then # a platform's port is nginx's, the service keeps its own
   export HTTP_PORT=$PORT
@@ -32,6 +26,27 @@ socket=unix:$(realpath "$CV_RUN_DIR")/query.sock # where nginx asks
 first=${BIND:-127.0.0.1:${PORT:-8000}}
 export BIND=$first,$socket PROXY_UPSTREAM=${PROXY_UPSTREAM:-$socket}
 export HTTP_PORT=${HTTP_PORT:-8080} HTTPS_PORT=${HTTPS_PORT:-8443}
+first=${first%%,*}
+# accepts PORT: whether somebody listens there.
+accepts() { (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
+# free SETTING PORT: ends when it is taken, for another's answers would be told for ours.
+free() {
+  if [[ $2 != 0 ]] && accepts "$2"; then
+    echo "run.sh: port $2 is taken (by another scripts/run.sh?); $1 chooses another" >&2
+    exit 69
+  fi
+}
+free HTTP_PORT "$HTTP_PORT"
+[[ ${TLS_CERTIFICATE:-} == off ]] || free HTTPS_PORT "$HTTPS_PORT"
+[[ $first == unix:* ]] || free BIND "${first##*:}"
+free SIDECAR_BIND "$(sidecar=${SIDECAR_BIND:-127.0.0.1:8001} && echo "${sidecar##*:}")"
+
+need_packages "${build_packages[@]}" "${site_packages[@]}" "${proxy_packages[@]}"
+echo "building (the first time takes about a minute)" >&2
+cmake --preset release -DBUILD_TESTING=OFF >/dev/null
+cmake --build --preset release >&2
+scripts/collectstatic.sh >&2
+
 if [[ -z ${TLS_CERTIFICATE:-} ]]; then
   scripts/dev-certificate.sh build/tls
   export TLS_CERTIFICATE=$PWD/build/tls/cert.pem TLS_CERTIFICATE_KEY=$PWD/build/tls/key.pem
@@ -43,8 +58,8 @@ if [[ $TLS_CERTIFICATE == off ]]; then
   page=http://localhost:$HTTP_PORT probe=http://127.0.0.1:$HTTP_PORT
 fi
 export PROXY_URL=${PROXY_URL:-$probe}
+nginx_port=${page##*:}
 scripts/render-proxy.sh --out build/proxy --logs build/proxy/logs
-first=${first%%,*}
 case $first in
   *:0) ask=curl base=http://127.0.0.1:PORT ;; # which one, its ready line says
   unix:*) ask="curl --unix-socket ${first#unix:}" base=http://localhost ;;
@@ -53,14 +68,27 @@ case $first in
 esac
 # All end together: with Ctrl-C, or when one of them does. In sessions of their own, so that a terminal's Ctrl-C
 # reaches them once, from here.
-asked=
+asked='' pids=()
 trap 'asked=1' INT TERM HUP
+trap 'kill "${pids[@]}" 2>/dev/null || true' EXIT # whatever the way out
 setsid build/release/bin/cv-query &
-pids=($!)
+pids+=($!)
 PATH=$PATH:/usr/sbin setsid nginx -c "$PWD/build/proxy/nginx.conf" -e stderr -g 'daemon off;' &
 pids+=($!)
 running() { local pid; for pid in "${pids[@]}"; do kill -0 "$pid" 2>/dev/null || return; done; }
-until [[ -n $asked ]] || ! running || curl -ksf -o /dev/null "$page/api/v1/health/"; do sleep 0.1; done
+# Both are there; that all is well is the sidecar's to say.
+up() {
+  accepts "$nginx_port" &&
+    curl -s --noproxy '*' -o /dev/null --unix-socket "${socket#unix:}" http://localhost/livez
+}
+patience=$((SECONDS + 10))
+until [[ -n $asked ]] || ! running || up; do
+  sleep 0.1 || true # Ctrl-C ends it too
+  if ((SECONDS >= patience)); then
+    echo "run.sh: still waiting for cv-query to have loaded its CVs, and for nginx on port $nginx_port" >&2
+    patience=$((SECONDS + 60))
+  fi
+done
 if [[ -z $asked ]] && running; then # so that the sidecar finds all as it is to be
   setsid build/release/bin/cv-health &
   pids+=($!)
@@ -85,4 +113,5 @@ kill "${pids[@]}" 2>/dev/null || true
 for pid in "${pids[@]}"; do
   until wait "$pid" || { (($? < 128)) || ! kill -0 "$pid" 2>/dev/null; }; do :; done # a signal ends a wait as well
 done
+pids=()
 exit "$code"
