@@ -14,6 +14,7 @@ import sys
 import tempfile
 
 import brotli
+import fontTools
 from fontTools import subset
 from fontTools.pens.cu2quPen import Cu2QuPen
 from fontTools.pens.ttGlyphPen import TTGlyphPen
@@ -41,10 +42,12 @@ NOT_COMPRESSED = {"error.html"}
 
 
 def inputs(site):
-    """A digest of everything the output is made of."""
-    digest = hashlib.sha256()
-    for path in sorted(p for p in site.rglob("*") if p.is_file()) + [pathlib.Path(__file__)]:
-        digest.update(f"{path.name}\0{path.stat().st_size}\0".encode() + path.read_bytes())
+    """A digest of everything the output is made of, and of what makes it."""
+    esbuild = subprocess.run(["esbuild", "--version"], check=True, stdout=subprocess.PIPE).stdout
+    digest = hashlib.sha256(f"{fontTools.version}\0{brotli.__version__}\0".encode() + esbuild)
+    for path in sorted(p for p in site.rglob("*") if p.is_file()):
+        digest.update(f"{path.relative_to(site)}\0{path.stat().st_size}\0".encode() + path.read_bytes())
+    digest.update(pathlib.Path(__file__).read_bytes())
     for font, _ in FONTS.values():
         digest.update(pathlib.Path(font).read_bytes())
     return digest.hexdigest()
@@ -145,13 +148,25 @@ def build(site, out):
     return {"version": "1.1", "paths": dict(sorted(names.items())), "integrity": dict(sorted(integrity.items()))}
 
 
-def keep_previous(old, new, manifest):
-    """Links the files of the build before into the new one, for pages that were loaded before it."""
+def built_before(out):
+    """The manifest of the build that lies there; empty where there is none. What is no build is not to be replaced."""
     try:
-        paths = json.loads((old / "static/manifest.json").read_text())["paths"].values()
-    except (OSError, ValueError, KeyError):
-        return
-    for name in set(paths) - set(manifest["paths"].values()):
+        manifest = json.loads((out / "static/manifest.json").read_text())
+        return {"paths": dict(manifest["paths"]), "inputs": str(manifest["inputs"])}
+    except (OSError, ValueError, KeyError, TypeError):
+        if out.exists() and (not out.is_dir() or any(out.iterdir())):
+            raise FileExistsError(f"{out} holds something else than static files built here, which would be lost: "
+                                  "name another folder, or empty this one") from None
+        return {"paths": {}, "inputs": ""}
+
+
+def is_whole(out, paths):
+    return all((out / name).is_file() for name in PAGES + [f"static/{name}" for name in paths])
+
+
+def keep_previous(old, new, before, manifest):
+    """Links the files of the build before into the new one, for pages that were loaded before it."""
+    for name in set(before.values()) - set(manifest["paths"].values()):
         for file in (old / "static").glob(name + "*"):
             os.link(file, new / "static" / file.name)
 
@@ -166,19 +181,19 @@ def swap(new, out):
 
 
 def main():
+    if not sys.argv[2]:
+        print("collectstatic: an empty name is no folder", file=sys.stderr)
+        sys.exit(64)
     site, out = pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2]).resolve()
-    digest = inputs(site)
-    try:
-        if json.loads((out / "static/manifest.json").read_text())["inputs"] == digest:
-            print(f"{out} is up to date", file=sys.stderr)
-            return
-    except (OSError, ValueError, KeyError):
-        pass
+    before, digest = built_before(out), inputs(site)
+    if before["inputs"] == digest and is_whole(out, before["paths"].values()):
+        print(f"{out} is up to date", file=sys.stderr)
+        return
     out.parent.mkdir(parents=True, exist_ok=True)
     new = pathlib.Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))
     try:
         manifest = build(site, new)
-        keep_previous(out, new, manifest)
+        keep_previous(out, new, before["paths"], manifest)
         told = json.dumps(manifest | {"inputs": digest}, indent=1) + "\n"
         write(new / "static/manifest.json", told.encode(), compressed=False)
         new.chmod(0o755)

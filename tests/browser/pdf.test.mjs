@@ -1,6 +1,7 @@
 // The PDFs that scripts/render-pdfs.sh prints: which there are, that they open, and that they hold the CV's text.
 
 import assert from 'node:assert/strict';
+import { createServer } from 'node:http';
 import { readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
@@ -107,7 +108,42 @@ test('again: every file is replaced whole, and the service serves it', async () 
   }
 });
 
+test('what has to wait waits, and a page that fails is told at the end', async () => {
+  const waiting = new Set(['/api/v1/cvs/', '/api/v1/cvs/busy/?lang=en', '/?person=busy&lang=en', '/late.png']);
+  const told = (state, said) =>
+    `<!doctype html><html data-state="${state}"><title>x</title><main>${said}<img src="/late.png"></main>`;
+  const server = createServer(({ url, method }, answer) => {
+    if (waiting.delete(url)) return answer.writeHead(429, { 'Retry-After': 1 }).end(told('error', 'Wait'));
+    if (url === '/api/v1/cvs/') return answer.end('{"cvs":["broken","busy","lost","plain"]}');
+    if (method === 'HEAD') return answer.writeHead(url.includes('lost') ? 500 : 200, { 'Content-Language': 'en' }).end();
+    answer.setHeader('Content-Type', 'text/html');
+    return answer.end(url.includes('broken') ? told('error', 'Out of order') : told('ready', url));
+  }).listen(0, '127.0.0.1');
+  try {
+    await new Promise((resolve) => {
+      server.once('listening', resolve);
+    });
+    await assert.rejects(
+      run('bash', ['-c', 'cd "$1" && "$2" --url "$3" --out own', 'bash', data.folder,
+        join(ROOT, 'scripts/render-pdfs.sh'), `http://127.0.0.1:${server.address().port}`]),
+      /ended with 1: [\s\S]*not printed:\n {2}broken.pdf: .*Out of order\n {2}lost.pdf: .*500/,
+    );
+    assert.deepEqual(readdirSync(join(data.folder, 'own')).sort(), ['busy.pdf', 'plain.pdf']);
+    assert.equal(waiting.size, 0);
+    const words = await run('pdftotext', [join(data.folder, 'own/busy.pdf'), '-']);
+    assert.match(words, /person=busy/, 'what was printed is what came after the wait');
+  } finally {
+    server.closeAllConnections();
+    server.close();
+  }
+});
+
 test('what cannot be printed ends with a reason', async () => {
+  await assert.rejects(
+    run(join(ROOT, 'scripts/render-pdfs.sh'), [], { CV_BIN_DIR: '/nowhere' }),
+    /ended with 69: [\s\S]*nothing to print from\n$/,
+  );
+  await assert.rejects(run(join(ROOT, 'scripts/render-pdfs.sh'), ['--out', '']), /ended with 64: .*needs a value/);
   await assert.rejects(
     run(join(ROOT, 'scripts/render-pdfs.sh'), ['--url', 'https://127.0.0.1:9', '--out', pdfs]),
     /ended with 1: render-pdfs: .*refused/s,

@@ -2,7 +2,18 @@
 
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
-import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
@@ -107,6 +118,58 @@ test('a build that fails leaves what is there', async () => {
   );
   assert.equal(readFileSync(join(out, 'static/manifest.json'), 'utf8'), before);
   assert.deepEqual(readdirSync(folder).sort(), ['other', 'site']);
+});
+
+test('a folder that holds something else is left alone; a relative one is meant from where one stands', async () => {
+  const home = mkdtempSync(join(tmpdir(), 'cv-home-'));
+  const from = (at, arg) => run('bash', ['-c', 'cd "$1" && "$2" --out "$3"', 'bash', at, script, arg]);
+  try {
+    writeFileSync(join(home, 'letter'), 'dear');
+    await assert.rejects(from(home, ''), /ended with 64: .*no folder/);
+    for (const arg of ['.', home, 'letter'])
+      await assert.rejects(from(home, arg), /ended with 1: collectstatic: .*would be lost/);
+    mkdirSync(join(home, 'theirs/static'), { recursive: true });
+    writeFileSync(join(home, 'theirs/static/manifest.json'), '{"paths":{}}');
+    await assert.rejects(from(home, 'theirs'), /would be lost/, 'the manifest of another program');
+    await from(home, 'new/site');
+    assert.deepEqual(JSON.parse(readFileSync(join(home, 'new/site/static/manifest.json'))), manifest);
+    assert.equal(readFileSync(join(home, 'letter'), 'utf8'), 'dear');
+  } finally {
+    rmSync(home, { recursive: true });
+  }
+  const collect = join(ROOT, 'scripts/lib/collectstatic.py');
+  await assert.rejects(run('/usr/bin/python3', [collect, 'proxy/site', '']), /ended with 64/);
+});
+
+test('built anew when a file is gone, another has moved or the tools are others', async () => {
+  for (const lost of ['docs/index.html', `static/${manifest.paths['cv.js']}`]) {
+    rmSync(join(out, lost));
+    await run(script, ['--out', out]);
+    assert.ok(existsSync(join(out, lost)), lost);
+  }
+  const tools = mkdtempSync(join(tmpdir(), 'cv-tools-'));
+  try {
+    const inputs = () => JSON.parse(readFileSync(join(tools, 'site/static/manifest.json'))).inputs;
+    const collect = (env) =>
+      run('/usr/bin/python3', [join(ROOT, 'scripts/lib/collectstatic.py'), join(tools, 'source'), join(tools, 'site')], env);
+    cpSync(join(ROOT, 'proxy/site'), join(tools, 'source'), { recursive: true });
+    writeFileSync(join(tools, 'source/app/note'), '');
+    await collect();
+    const first = inputs();
+    renameSync(join(tools, 'source/app/note'), join(tools, 'source/style/note'));
+    await collect();
+    const second = inputs();
+    assert.notEqual(second, first);
+    writeFileSync(
+      join(tools, 'esbuild'),
+      `#!/bin/sh\n[ "$1" != --version ] || exec echo 99\nPATH='${process.env.PATH}' exec esbuild "$@"\n`,
+      { mode: 0o755 },
+    );
+    await collect({ PATH: `${tools}:${process.env.PATH}` });
+    assert.notEqual(inputs(), second);
+  } finally {
+    rmSync(tools, { recursive: true });
+  }
 });
 
 test('nginx serves them for good, pages to be asked again, each compressed', async () => {
