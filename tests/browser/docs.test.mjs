@@ -90,6 +90,21 @@ test('every operation with its parameters, responses, headers and examples', asy
   assert.deepEqual(await tab.faults(), []);
 });
 
+test('an address whose fragment is no text still shows the reference', async () => {
+  const visit = await open(chrome, stack.base);
+  assert.equal(await visit.go('/docs/#%'), 'ready');
+  assert.deepEqual(await visit.faults(), []);
+  await visit.close();
+});
+
+test('there are forms for what can be asked through this address alone', async () => {
+  const without = await page
+    .locator('.operation:has(h4):not(:has(.try)) h3')
+    .evaluateAll((list) => list.map((heading) => heading.closest('.path').querySelector('h2').innerText));
+  assert.deepEqual([...new Set(without)], ['/livez', '/readyz']);
+  assert.ok((await page.locator('.try').count()) >= 20);
+});
+
 test('every link within the page leads somewhere', async () => {
   const lost = await page.evaluate(() =>
     [...document.querySelectorAll('a[href^="#"]')]
@@ -158,6 +173,12 @@ test('other operations, and answers other than 200', async () => {
   assert.match(unknown.status, /^400/);
   assert.equal(JSON.parse(unknown.body).error.message, 'Invalid person');
   assert.match(await run('bash', ['-c', `${unknown.curl} -sk`]), /Invalid person/);
+  for (const person of ['.', '..']) {
+    await page.locator('#getCv [name="person"]').fill(person);
+    await page.locator('#getCv .try button').click();
+    assert.match(await page.locator('#getCv .status').innerText(), /^person: .* no address can hold them/);
+    assert.equal(await page.locator('#getCv .curl').count(), 0);
+  }
   await tab.context.setOffline(true);
   assert.match((await send('getIndex')).status, /No answer came/);
   await tab.context.setOffline(false);

@@ -42,3 +42,6 @@ export const joined = (children, separator) =>
   children
     .filter((child) => child !== null && child !== undefined && child !== '' && child.length !== 0)
     .flatMap((child, index) => (index ? [separator, child] : [child]));
+
+/** What stands where nothing is drawn yet and it takes its time. */
+export const loading = (text) => h('div', { class: 'notice' }, h('h1', null, `${text} …`));

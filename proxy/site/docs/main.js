@@ -1,6 +1,6 @@
 // The API reference, drawn from the description that the service itself serves.
 
-import { h } from '../app/dom.js';
+import { h, loading } from '../app/dom.js';
 import { themeButton } from '../app/controls.js';
 import { examples, kind, namedSchema, prose, resolve, responseView, use } from './schema.js';
 import { tryIt } from './try.js';
@@ -42,7 +42,10 @@ function operation(path, method, item) {
     all.length ? h('dl', { class: 'terms' }, all.map(parameterView)) : h('p', null, 'None.'),
     h('h4', null, 'Responses'),
     Object.entries(responses ?? {}).map(([status, response]) => responseView(status, response)),
-    tryIt(path, method.toUpperCase(), all, `try-${id}`),
+    // What another server answers, such as the probes on the service's own port, cannot be asked from here.
+    item.servers || item[method].servers || item[method].tags?.includes('Probes')
+      ? null
+      : tryIt(path, method.toUpperCase(), all, `try-${id}`),
   );
 }
 
@@ -130,17 +133,23 @@ function draw(spec) {
     ),
   );
   document.documentElement.dataset.state = 'ready';
-  if (location.hash) document.getElementById(decodeURIComponent(location.hash.slice(1)))?.scrollIntoView();
+  try {
+    document.getElementById(decodeURIComponent(location.hash.slice(1)))?.scrollIntoView();
+  } catch {
+    /* what is no encoded text is nobody's id */
+  }
 }
 
 async function load() {
   document.documentElement.dataset.state = 'loading';
-  document.querySelector('#status').textContent = 'Loading the description';
+  const said = 'Loading the description';
+  document.querySelector('#status').textContent = said;
+  const held = main.contains(document.activeElement);
+  const late = setTimeout(() => main.replaceChildren(loading(said)), 400);
   try {
     const response = await fetch('/api/v1/openapi.json');
     if (!response.ok) throw new Error(`the server answered ${response.status}`);
     draw(await response.json());
-    document.querySelector('#status').textContent = '';
   } catch (error) {
     main.replaceChildren(
       h(
@@ -152,6 +161,10 @@ async function load() {
       ),
     );
     document.documentElement.dataset.state = 'error';
+  } finally {
+    clearTimeout(late);
+    document.querySelector('#status').textContent = '';
+    if (held && document.activeElement === document.body) main.focus();
   }
 }
 

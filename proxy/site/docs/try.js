@@ -105,6 +105,12 @@ async function bodyView(response, url, method) {
 }
 
 async function send(form, output, path, method) {
+  const dots = [...form.querySelectorAll('[data-in="path"]')].find(({ value }) => /^\.\.?$/.test(value));
+  if (dots) {
+    const text = `${dots.name}: browsers and curl take “.” and “..” for steps, so no address can hold them.`;
+    output.replaceChildren(h('p', { class: 'status failed' }, text));
+    return;
+  }
   const { url, curl, headers } = request(form, path, method);
   const head = h('pre', { class: 'curl', tabindex: 0 }, curl);
   output.replaceChildren(head, h('p', null, 'Sending …'));
