@@ -112,6 +112,12 @@ def test_what_was_not_tried_says_so():
             assert marked or not re.search(r"uses: (?!actions/)", line), f"{path.name}:{number}: tried?"
 
 
+def test_screenshots_are_kept():
+    """Of the part that runs the browser tests, above all when they fail."""
+    kept = [step for step in PIPELINE["jobs"]["test"]["steps"] if "build/screenshots" in step.get("with", {}).get("path", "")]
+    assert [step["if"] for step in kept] == ["matrix.part == 'release' && always()"]
+
+
 def test_logins_to_the_registry_may_read():
     """A job that names an image of ours has the right to it, a login, and the name in lower case."""
     for name, job in PIPELINE["jobs"].items():
