@@ -50,6 +50,12 @@ before(async () => {
       awards: [{ title: 'Golden Spoon', year: 2019, jury: ['A', 'B'] }],
       volunteering: { place: 'Library', since: 2015 },
       motto: 'Onward',
+      back: ['Vertebra'],
+      constructor: ['Builder'],
+      toString: { valueOf: 'Worth', constructor: 'Mason' },
+      hasOwnProperty: '',
+      // Written here as a key it would set the prototype.
+      ...JSON.parse('{"__proto__": [{"isPrototypeOf": "Ancestor"}]}'),
     }),
   );
   chrome = await browser();
@@ -66,9 +72,12 @@ after(async () => {
 
 const api = (path) => ask(tab.context.request, stack.base, path);
 
-for (const person of ['mahsa', 'ramin'])
-  for (const lang of ['en', 'de', 'fa'])
-    test(`${person} in ${lang} with every focus`, async () => {
+test('every person in every language with every focus', async (t) => {
+  const { cvs } = (await api('/api/v1/cvs/')).body;
+  const people = cvs.filter((person) => person !== 'odd');
+  assert.ok(people.length >= 2);
+  for (const [person, lang] of people.flatMap((name) => ['en', 'de', 'fa'].map((tag) => [name, tag])))
+    await t.test(`${person} in ${lang} with every focus`, async () => {
       const { body: full, headers } = await api(`/api/v1/cvs/${person}/?lang=${lang}`);
       const served = headers['content-language'];
       const all = ['Full CV', ...[...purposes(full)].filter((tag) => tag !== 'Full CV')];
@@ -104,6 +113,7 @@ for (const person of ['mahsa', 'ramin'])
       }
       assert.deepEqual(await tab.faults(), []);
     });
+});
 
 test('fields that nobody has foreseen are shown, as text', async () => {
   assert.equal(await tab.go('/?person=odd&lang=en'), 'ready');
@@ -132,8 +142,15 @@ test('fields that nobody has foreseen are shown, as text', async () => {
     'Onward',
     'One Author',
     'One label',
+    'Back\nVertebra',
+    'Constructor\nBuilder',
+    'To string',
+    'Value of\nWorth',
+    'Constructor\nMason',
+    'Proto\nIs prototype of\nAncestor',
   ])
-    assert.ok(text.includes(wanted), wanted);
+    assert.ok(text.includes(wanted), `${wanted} in ${text}`);
+  assert.doesNotMatch(text, /Has own property|native code/);
   assert.ok(Object.keys(body).length > 12);
   assert.deepEqual(
     page.whole.links.filter((link) => !/^(https?|mailto|tel):/.test(link)),
@@ -141,11 +158,7 @@ test('fields that nobody has foreseen are shown, as text', async () => {
     'no link runs code',
   );
   assert.equal(page.whole.dates.includes('2011-02-03'), true);
-  assert.deepEqual(
-    (await tab.faults()).filter((fault) => !/odd\/picture/.test(fault)),
-    [],
-    'but for the picture that there is none of',
-  );
+  assert.deepEqual(await tab.faults(), []);
 });
 
 test('what is missing would be found', async () => {
@@ -176,6 +189,7 @@ test('more people than a list can hold: the name is typed', async () => {
   const visit = await open(chrome, full.base);
   try {
     assert.equal(await visit.go('/?person=mahsa&lang=en'), 'ready');
+    await visit.page.locator('#people option').first().waitFor({ state: 'attached' }); // names may come after the CV
     const field = visit.page.getByLabel('Person');
     assert.equal(await field.inputValue(), 'mahsa');
     assert.equal(await visit.page.locator('#people option').count(), 1000);
@@ -183,7 +197,7 @@ test('more people than a list can hold: the name is typed', async () => {
     await field.press('Enter');
     await visit.page.waitForFunction(() => document.querySelector('h1').innerText === 'Ramin Abrandish');
     assert.equal(new URL(visit.page.url()).searchParams.get('person'), 'ramin');
-    assert.deepEqual((await visit.faults()).filter((fault) => !/\/pdf\//.test(fault)), []);
+    assert.deepEqual(await visit.faults(), []);
   } finally {
     await visit.close();
     await full.stop();

@@ -96,7 +96,7 @@ export function missing(cv, page) {
     const isLink = /^https?:/.test(text);
     const isDate = /^\d{4}-\d\d(-\d\d)?$/.test(text) && !isNaN(Date.parse(text));
     const good =
-      key in NOT_TEXT
+      Object.hasOwn(NOT_TEXT, key)
         ? typeof value === 'boolean' || place.links.some((link) => link?.startsWith('tel:') && link.includes(text))
         : isLink
           ? place.links.includes(new URL(text).href)

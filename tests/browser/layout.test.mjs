@@ -1,27 +1,53 @@
 // How the page looks: direction in pixels, fonts, widths, colours. The screenshots stay under build/screenshots.
 
 import assert from 'node:assert/strict';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { inkLines } from './pixels.mjs';
-import { browser, open, run, ROOT, SHOTS, start } from './stack.mjs';
+import { browser, open, ownData, run, ROOT, SHOTS, start } from './stack.mjs';
 
-let chrome, stack;
+const WORD = 'Rechtsschutzversicherungsgesellschaftsangestellte';
+const MAIL = 'maximiliane-friederike.schmidt-wolfenbuettelstein@example.org';
+const URL = `https://repository.example.org/${'abcdefghij'.repeat(6)}`;
+const LONG = 'n'.repeat(50); // as long as a name may be
+let chrome, stack, data;
 before(async () => {
+  data = ownData();
+  const tag = 'Softwareentwicklungsprojektmanagement';
+  // Nothing fits a narrow line, and there is no picture; a heading has more lines than its section.
+  const ugly = {
+    basics: [{ fname: 'Maximiliane-Friederike', lname: WORD, label: [WORD], email: MAIL, summary: `${WORD} ${URL}` }],
+    profiles: [{ network: WORD, username: 'u', url: URL }],
+    education: [{ institution: WORD, area: WORD, studyType: WORD, gpa: '1.0', startDate: '2020-01' }],
+    experiences: [{ role: WORD, institution: WORD, duration: WORD, location: WORD, description: URL, type_key: [tag] }],
+    skills: { [WORD]: { [WORD]: [{ short_name: 'x', long_name: WORD }] } },
+    projects: [{ title: WORD, description: WORD, url: URL }],
+    publications: [{ title: WORD, authors: [WORD], journal: WORD, doi: `10.1000/${WORD}`, url: URL, notes: URL }],
+    languages: [{ language: WORD, proficiency: { level: WORD, CEFR: 'C1' }, certifications: [{ test: WORD }] }],
+    workshop_and_certifications: [{ issuer: WORD, certifications: [{ name: WORD, duration: WORD }, { name: URL }] }],
+    references: [{ name: WORD, position: WORD, email: MAIL, phone: '1' }],
+    courses_taken_elsewhere_before_the_studies_began_in_another_country: 'One',
+    prizes_won_together_with_others_while_the_studies_went_on: 'Two',
+    [WORD]: 'Three',
+  };
+  writeFileSync(join(data.folder, `cvs/${LONG}.json`), JSON.stringify(ugly));
   chrome = await browser();
   await run(join(ROOT, 'scripts/collectstatic.sh'), []);
-  stack = await start();
+  stack = await start({ CV_DATA_DIR: data.folder });
 });
 after(async () => {
   await chrome?.close();
   await stack?.stop();
+  data?.remove();
 });
 
 async function opened(path, options, work) {
   const tab = await open(chrome, stack.base, options);
   try {
     assert.equal(await tab.go(path), 'ready');
-    return await work(tab.page);
+    await work(tab.page);
+    assert.deepEqual(await tab.faults(), []);
   } finally {
     await tab.close();
   }
@@ -119,10 +145,12 @@ for (const width of [320, 768, 1600])
     ['de', 'ramin'],
     ['fa', 'ramin'],
     ['en', 'mahsa'],
+    ['en', LONG],
+    ['fa&focus=Softwareentwicklungsprojektmanagement', LONG],
   ])
     test(`${person} in ${lang} fits ${width} pixels`, () =>
       opened(`/?person=${person}&lang=${lang}`, { viewport: { width, height: 800 } }, async (page) => {
-        await shot(page, `${person}-${lang}-${width}`);
+        await shot(page, `${person === LONG ? 'long' : person}-${lang.slice(0, 2)}-${width}`);
         const wide = await page.evaluate(() =>
           [...document.querySelectorAll('body *')]
             .filter((element) => {
@@ -134,6 +162,40 @@ for (const width of [320, 768, 1600])
         assert.deepEqual(wide, []);
         assert.equal(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth), true);
       }));
+
+test('on a narrow screen the name is first: below the picture, or without one', async () => {
+  for (const person of ['ramin', LONG])
+    await opened(`/?person=${person}&lang=en`, { viewport: { width: 320, height: 800 } }, async (page) => {
+      const found = page.locator('.portrait, h1, .contact');
+      const tops = await found.evaluateAll((list) =>
+        list
+          .map((element) => [element.getBoundingClientRect().top, element.className || element.tagName])
+          .sort(([a], [b]) => a - b)
+          .map(([, name]) => name),
+      );
+      assert.deepEqual(tops, person === LONG ? ['H1', 'contact'] : ['portrait', 'H1', 'contact']);
+    });
+});
+
+test('on paper no heading reaches into the next section', () =>
+  opened(`/?person=${LONG}&lang=en`, { viewport: { width: 673, height: 900 } }, async (page) => {
+    await page.emulateMedia({ media: 'print' });
+    await shot(page, 'long-headings-print', { fullPage: true });
+    const sections = await page.locator('.section').evaluateAll((list) =>
+      list.map((section) => {
+        const [all, heading, body] = [section, ...section.children].map((element) => element.getBoundingClientRect());
+        return {
+          below: heading.bottom - all.bottom,
+          beside: body.left - heading.right,
+          aside: heading.left - all.left,
+          offset: Math.abs(heading.top - body.top),
+        };
+      }),
+    );
+    assert.ok(sections.length > 10);
+    for (const { below, beside, aside, offset } of sections)
+      assert.ok(below <= 0 && beside > 5 && Math.abs(aside) < 1 && offset < 1, JSON.stringify(sections));
+  }));
 
 test('the reference fits 320 pixels', () =>
   opened('/docs/', { viewport: { width: 320, height: 800 } }, async (page) => {

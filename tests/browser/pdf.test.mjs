@@ -115,7 +115,8 @@ test('what has to wait waits, and a page that fails is told at the end', async (
   const server = createServer(({ url, method }, answer) => {
     if (waiting.delete(url)) return answer.writeHead(429, { 'Retry-After': 1 }).end(told('error', 'Wait'));
     if (url === '/api/v1/cvs/') return answer.end('{"cvs":["broken","busy","lost","plain"]}');
-    if (method === 'HEAD') return answer.writeHead(url.includes('lost') ? 500 : 200, { 'Content-Language': 'en' }).end();
+    const status = url.includes('lost') ? 500 : 200;
+    if (method === 'HEAD') return answer.writeHead(status, { 'Content-Language': 'en' }).end();
     answer.setHeader('Content-Type', 'text/html');
     return answer.end(url.includes('broken') ? told('error', 'Out of order') : told('ready', url));
   }).listen(0, '127.0.0.1');

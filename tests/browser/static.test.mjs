@@ -151,7 +151,11 @@ test('built anew when a file is gone, another has moved or the tools are others'
   try {
     const inputs = () => JSON.parse(readFileSync(join(tools, 'site/static/manifest.json'))).inputs;
     const collect = (env) =>
-      run('/usr/bin/python3', [join(ROOT, 'scripts/lib/collectstatic.py'), join(tools, 'source'), join(tools, 'site')], env);
+      run(
+        '/usr/bin/python3',
+        [join(ROOT, 'scripts/lib/collectstatic.py'), join(tools, 'source'), join(tools, 'site')],
+        env,
+      );
     cpSync(join(ROOT, 'proxy/site'), join(tools, 'source'), { recursive: true });
     writeFileSync(join(tools, 'source/app/note'), '');
     await collect();

@@ -42,16 +42,17 @@ export async function get(path, signal) {
   return { body, headers: response.headers };
 }
 
-/** Whether there is something at the path, and in which language; a failure is a no. */
-export async function exists(path, signal) {
-  try {
-    const response = await fetch(path, { method: 'HEAD', signal });
-    return response.ok ? { lang: response.headers.get('Content-Language') } : null;
-  } catch (error) {
-    if (error.name === 'AbortError') throw error;
-    return null;
-  }
+/** The head of what is at the path; throws ApiError. */
+export async function head(path) {
+  const { ok, status, statusText, headers } = await fetch(path, { method: 'HEAD' }).catch(({ message }) => {
+    throw new ApiError(0, message);
+  });
+  if (!ok) throw new ApiError(status, statusText, { retryAfter: retryAfter(headers) });
+  return headers;
 }
+
+/** Whether a person can have that name; asked for others the API answers 400, and ".." is a step in an address. */
+export const isName = (text) => /^\w{1,50}$/.test(text);
 
 export function cvPath(person, lang, focus, tail = '') {
   const query = new URLSearchParams({ lang });

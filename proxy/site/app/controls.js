@@ -1,11 +1,23 @@
 // What the reader chooses with: person, language, focus, colours, and the ways out to PDF and JSON.
 
-import { cvPath } from './api.js';
+import { cvPath, head, isName } from './api.js';
 import { h } from './dom.js';
 import { LANGUAGES } from './text.js';
 
 const bar = document.querySelector('.bar');
 const foot = document.querySelector('.foot');
+
+const opensElsewhere = (event) => event.metaKey || event.ctrlKey || event.shiftKey || event.altKey || event.button;
+
+/** What has failed, and what to do. */
+export const reason = ({ status, message, retryAfter }, ui) =>
+  status === 0
+    ? [ui.say('errorOffline'), ui.say('errorOfflineText')]
+    : status === 429
+      ? [ui.say('error429'), ui.say('error429Text', ui.digits(retryAfter ?? 60))]
+      : status
+        ? [ui.say('errorOther'), ui.say('errorOtherText', [ui.digits(status), message].filter(Boolean).join(': '))]
+        : [ui.say('errorOther'), ui.say('errorOwnText')];
 
 /** Links that change the state without loading the page anew, unless they are to open elsewhere. */
 const choice = (href, current, go, change, attributes, text) =>
@@ -16,7 +28,7 @@ const choice = (href, current, go, change, attributes, text) =>
       'aria-current': current && 'true',
       ...attributes,
       click: (event) => {
-        if (event.metaKey || event.ctrlKey || event.shiftKey || event.altKey || event.button) return;
+        if (opensElsewhere(event)) return;
         event.preventDefault();
         go(change);
       },
@@ -71,6 +83,27 @@ function whom({ people = [], more, person, lang }, ui, go) {
   );
 }
 
+/** The way to the PDF. Whether there is one only its own address tells, so that is asked when it is wanted. */
+function pdfLink({ person, lang }, ui) {
+  const href = cvPath(person, lang, null, 'pdf/');
+  const tell = (text) => {
+    bar.querySelector('.told')?.remove();
+    if (text) bar.append(h('p', { class: 'told', role: 'alert' }, text));
+  };
+  const click = async (event) => {
+    if (opensElsewhere(event)) return;
+    event.preventDefault();
+    try {
+      const served = (await head(href)).get('Content-Language') ?? lang;
+      tell(served === lang ? '' : ui.say('fallback', ui.languageName(served), ui.languageName(lang)));
+      location.assign(href); // a download: the page stays
+    } catch (error) {
+      tell(error.status === 404 ? ui.say('noPdf') : reason(error, ui).join('. '));
+    }
+  };
+  return h('a', { href, type: 'application/pdf', 'data-key': 'pdf', click }, ui.say('pdf'));
+}
+
 const dark = () =>
   (document.documentElement.dataset.theme ??
     (matchMedia('(prefers-color-scheme: dark)').matches ? 'dark' : 'light')) === 'dark';
@@ -105,8 +138,7 @@ export function controls(state, ui, address, go) {
   const { person, lang, focus, focuses, pdf } = state;
   const key = document.activeElement?.dataset?.key;
   const at = (change) => ({ person: person ?? '', lang, focus, ...change });
-  const json =
-    person === undefined || person === null ? null : cvPath(person, lang, focus === 'Full CV' ? null : focus);
+  const json = person && isName(person) ? cvPath(person, lang, focus === 'Full CV' ? null : focus) : null;
   bar.replaceChildren(
     h(
       'div',
@@ -129,19 +161,7 @@ export function controls(state, ui, address, go) {
       h(
         'nav',
         { class: 'ways', 'aria-label': ui.say('documents') },
-        pdf
-          ? h(
-              'a',
-              {
-                href: cvPath(person, lang, null, 'pdf/'),
-                type: 'application/pdf',
-                hreflang: pdf.lang,
-                'data-key': 'pdf',
-              },
-              ui.say('pdf'),
-              pdf.lang && pdf.lang !== lang ? ` (${ui.languageName(pdf.lang)})` : '',
-            )
-          : null,
+        pdf ? pdfLink(state, ui) : null,
         json && h('a', { href: json, type: 'application/json', 'data-key': 'json' }, ui.say('json')),
         h('button', { type: 'button', 'data-key': 'print', click: () => print() }, ui.say('print')),
       ),

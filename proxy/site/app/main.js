@@ -1,8 +1,8 @@
 // The CV page: its state is the address (person, lang, focus), its data comes from the API.
 
-import { ApiError, cvPath, exists, get } from './api.js';
-import { controls } from './controls.js';
-import { h } from './dom.js';
+import { ApiError, cvPath, get, isName } from './api.js';
+import { controls, reason } from './controls.js';
+import { h, loading } from './dom.js';
 import { nameOf, profile } from './profile.js';
 import { sections } from './sections.js';
 import { LANGUAGES, speaker } from './text.js';
@@ -14,16 +14,18 @@ const FULL = 'Full CV';
 const MOST = 1000; // names that are offered to choose from; any other can be typed
 
 let running = new AbortController();
-let people;
+let everyone;
 let drawn; // the query that the page shows, or is about to
+let current; // the address of what it shows, in full
+let held = false; // whether the keyboard's focus was in what is drawn anew
 
 /** What the address asks for; the language is the browser's where it says none. */
 function asked() {
   const query = new URLSearchParams(location.search);
   const lang = query.get('lang');
   return {
-    person: query.get('person'),
-    lang: lang in LANGUAGES ? lang : browserLanguage,
+    person: query.get('person') || null,
+    lang: Object.hasOwn(LANGUAGES, lang) ? lang : browserLanguage,
     focus: query.get('focus') || FULL,
   };
 }
@@ -44,15 +46,15 @@ function purposes(value, found = new Set([FULL])) {
 }
 
 async function names(signal) {
-  people ??= await get(`/api/v1/cvs/?limit=${MOST}`, signal).then(({ body, headers }) => ({
-    list: body.cvs,
+  everyone ??= await get(`/api/v1/cvs/?limit=${MOST}`, signal).then(({ body, headers }) => ({
+    people: body.cvs,
     more: headers.has('Link'),
   }));
-  return people;
+  return everyone;
 }
 
 function go(change) {
-  history.pushState(null, '', address(change));
+  if (address(change) !== current) history.pushState(null, '', address(change));
   show();
 }
 
@@ -67,52 +69,59 @@ async function show() {
   Object.assign(root, { lang: ui.lang, dir: ui.dir });
   root.dataset.state = 'loading';
   main.setAttribute('aria-busy', 'true');
+  held ||= main.contains(document.activeElement);
   document.querySelector('.skip').textContent = ui.say('skip');
   const late = setTimeout(() => {
     status.textContent = ui.say('loading');
+    if (!main.querySelector('article')) main.replaceChildren(loading(ui.say('loading')));
   }, 400);
   const choice = { ...state, focuses: [state.focus] };
+  const known = names(signal);
+  // Without them the person in the address can still be shown, and is the only one to choose.
+  const named = known.then((all) => Object.assign(choice, all), () => {});
   try {
-    const known = names(signal);
-    known.catch(() => {}); // whoever awaits it below sees it fail
-    const person = choice.person ?? (await known).list[0];
+    const person = choice.person ?? (await known).people[0];
     if (person === undefined) throw new ApiError(404, '', { none: true });
     choice.person = person;
+    current = address(choice);
+    if (!isName(person)) throw new ApiError(404, '');
     const full = get(cvPath(person, state.lang), signal);
-    const [{ list, more }, whole, focused, pdf] = await Promise.all([
-      known,
+    const [whole, focused] = await Promise.all([
       full,
       state.focus === FULL ? full : get(cvPath(person, state.lang, state.focus), signal),
-      exists(cvPath(person, state.lang, null, 'pdf/'), signal),
     ]);
-    Object.assign(choice, { people: list, more });
     choice.focuses = [...purposes(whole.body).add(state.focus)];
-    controls({ ...choice, pdf }, ui, address, go);
-    draw(choice, focused, ui);
-    done('ready', (document.title = `${title(focused.body)} – ${ui.say('cv')}`));
+    const name = nameOf(whole.body);
+    draw(choice, focused, name, ui);
+    choice.pdf = true;
+    controls(choice, ui, address, go);
+    done('ready', (document.title = `${name.first} ${name.last} – ${ui.say('cv')}`));
   } catch (error) {
-    if (error.name === 'AbortError') return;
+    if (error.status === 404) await named; // for a way on
+    if (signal.aborted) return;
     if (!(error instanceof ApiError)) console.error(error);
-    Object.assign(choice, { people: people?.list, more: people?.more });
     controls(choice, ui, address, go);
     fail(error, choice, ui);
     done('error', (document.title = `${ui.say('cv')}: ${main.querySelector('h1').textContent}`));
   } finally {
     clearTimeout(late);
   }
+  if (choice.people) return;
+  await named;
+  if (choice.people && !signal.aborted) controls(choice, ui, address, go);
   function done(result, said) {
+    if (held && document.activeElement === document.body) main.focus();
+    held = false;
     main.removeAttribute('aria-busy');
     status.textContent = result === 'ready' ? ui.say('shown', `${said}, ${ui.purpose(state.focus)}`) : '';
     root.dataset.state = result;
   }
 }
 
-const title = (cv) => `${nameOf(cv).first} ${nameOf(cv).last}`;
-
-function draw({ person, lang }, { body, headers }, ui) {
+function draw({ person, lang }, { body, headers }, name, ui) {
   const served = headers.get('Content-Language') ?? lang;
-  const own = served in LANGUAGES ? speaker(served) : ui; // the CV's frame speaks the CV's language
-  const shown = sections(body, { speaker: own, name: nameOf(body) });
+  const own = Object.hasOwn(LANGUAGES, served) ? speaker(served) : ui; // the CV's frame speaks the CV's language
+  const shown = sections(body, { speaker: own, name });
   main.replaceChildren(
     ...(served === lang
       ? []
@@ -126,7 +135,7 @@ function draw({ person, lang }, { body, headers }, ui) {
     h(
       'article',
       { class: 'cv', lang: own.lang, dir: own.dir },
-      profile(body, person, own),
+      profile(body, name, person, own),
       shown,
       shown.length ? null : h('p', null, own.say('empty')),
     ),
@@ -136,13 +145,9 @@ function draw({ person, lang }, { body, headers }, ui) {
 function fail(error, { person, lang, focus, people: known }, ui) {
   const [head, text] = error.none
     ? [ui.say('noCvs'), '']
-    : error.status === 0
-      ? [ui.say('errorOffline'), ui.say('errorOfflineText')]
-      : error.status === 404
-        ? [ui.say('error404'), ui.say('error404Text')]
-        : error.status === 429
-          ? [ui.say('error429'), ui.say('error429Text', ui.digits(error.retryAfter ?? 60))]
-          : [ui.say('errorOther'), ui.say('errorOtherText', ui.digits(error.status ?? ''), error.message)];
+    : error.status === 404
+      ? [ui.say('error404'), ui.say('error404Text')]
+      : reason(error, ui);
   const other = known?.find((name) => name !== person);
   main.replaceChildren(
     h(

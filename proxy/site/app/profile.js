@@ -43,8 +43,9 @@ function places(f, speaker) {
   });
 }
 
-/** The API's picture; away when there is none. */
+/** The API's picture, where the CV tells of one: asking for what is not there is a fault in the browser's eyes. */
 function picture(person, f, name, speaker) {
+  if (!f.left.has('Pictures')) return { image: null, more: [] };
   const pictures = f.objects('Pictures');
   const kind = typeof pictures[0]?.type_of === 'string' ? pictures[0].type_of : speaker.say('picture');
   // Its address is of another host: what the page shows is the API's copy.
@@ -80,14 +81,15 @@ function profiles(list, speaker) {
   });
 }
 
-export function nameOf(cv) {
-  return { first: cv.basics[0].fname, last: cv.basics[0].lname };
+/** The name, which stands in the whole CV: a focus may leave nothing of basics. */
+export function nameOf(whole) {
+  return { first: whole.basics[0].fname, last: whole.basics[0].lname };
 }
 
 /** The head of the CV and, below it, what basics holds beyond it. */
-export function profile(cv, person, speaker) {
-  const [first, ...others] = cv.basics;
-  const f = new Fields(first);
+export function profile(cv, { first: fname, last: lname }, person, speaker) {
+  const [first = {}, ...others] = cv.basics;
+  const f = new Fields({ fname, lname, ...first });
   const name = `${f.take('fname')} ${f.take('lname')}`;
   const { image, more } = picture(person, f, name, speaker);
   const labels = f.texts('label').filter(Boolean);
@@ -107,7 +109,7 @@ export function profile(cv, person, speaker) {
   return [
     h(
       'header',
-      { class: 'head', 'data-at': '/basics/0' },
+      { class: 'head', 'data-at': cv.basics.length ? '/basics/0' : null },
       image,
       h(
         'div',

@@ -154,11 +154,11 @@ const KNOWN = { experiences, education, skills, projects, publications,
 /** Every section of the CV that holds something, the known ones in a CV's usual order, others after them. */
 export function sections(cv, context) {
   const own = ['basics', 'profiles'];
-  const others = Object.keys(cv).filter((key) => !own.includes(key) && !(key in KNOWN));
+  const others = Object.keys(cv).filter((key) => !own.includes(key) && !Object.hasOwn(KNOWN, key));
   const shown = Object.fromEntries(filled(cv));
-  return [...Object.keys(KNOWN), ...others].filter((key) => key in shown).map((key) => {
+  return [...Object.keys(KNOWN), ...others].filter((key) => Object.hasOwn(shown, key)).map((key) => {
     const value = shown[key];
-    const fits = key in KNOWN && (Array.isArray(value) || (key === 'skills' && isObject(value)));
+    const fits = Object.hasOwn(KNOWN, key) && (Array.isArray(value) || (key === 'skills' && isObject(value)));
     return section(key, context.speaker.section(key),
       fits ? KNOWN[key](value, `/${pointer(key)}`, context) : anything(value, context.speaker));
   });

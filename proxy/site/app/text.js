@@ -13,7 +13,8 @@ const WORDS = {
     errorOffline: 'No connection', errorOfflineText: 'The server could not be reached. Check the network.',
     error404: 'This CV was not found', error404Text: 'Choose a person above.',
     error429: 'Too many requests', error429Text: 'Please wait {0} seconds.', errorOther: 'The CV could not be loaded',
-    errorOtherText: 'The server answered {0}: {1}.', profile: 'Profile', contact: 'Contact',
+    errorOtherText: 'The server answered {0}.', errorOwnText: 'This page has a fault of its own. Load it again.',
+    noPdf: 'There is no PDF of this CV yet. Printing the page makes one.', profile: 'Profile', contact: 'Contact',
     experiences: 'Experience', education: 'Education', projects: 'Projects', publications: 'Publications',
     certifications: 'Courses and certificates', languages: 'Languages', references: 'References', profiles: 'Profiles',
     present: 'present', yes: 'yes', no: 'no', certified: 'Certificate', attended: 'Attended', in: 'In', eds: '(Eds.)',
@@ -30,7 +31,9 @@ const WORDS = {
     errorOfflineText: 'Der Server ist nicht erreichbar. Bitte prüfen Sie das Netz.',
     error404: 'Diesen Lebenslauf gibt es nicht', error404Text: 'Bitte wählen Sie oben eine Person.',
     error429: 'Zu viele Anfragen', error429Text: 'Bitte warten Sie {0} Sekunden.',
-    errorOther: 'Der Lebenslauf konnte nicht geladen werden', errorOtherText: 'Der Server antwortete {0}: {1}.',
+    errorOther: 'Der Lebenslauf konnte nicht geladen werden', errorOtherText: 'Der Server antwortete {0}.',
+    errorOwnText: 'Diese Seite selbst hat einen Fehler. Bitte laden Sie sie neu.',
+    noPdf: 'Von diesem Lebenslauf gibt es noch kein PDF. Beim Drucken der Seite entsteht eines.',
     profile: 'Profil', contact: 'Kontakt', experiences: 'Berufserfahrung', education: 'Ausbildung',
     projects: 'Projekte', publications: 'Veröffentlichungen', certifications: 'Kurse und Zertifikate',
     languages: 'Sprachen', references: 'Referenzen', profiles: 'Profile', present: 'heute', yes: 'ja', no: 'nein',
@@ -47,7 +50,9 @@ const WORDS = {
     errorOffline: 'اتصال برقرار نیست', errorOfflineText: 'به سرور دسترسی نیست. اتصال شبکه را بررسی کنید.',
     error404: 'این رزومه پیدا نشد', error404Text: 'از بالای صفحه شخصی را انتخاب کنید.',
     error429: 'درخواست‌ها بیش از اندازه است', error429Text: 'لطفاً {0} ثانیه صبر کنید.',
-    errorOther: 'رزومه بارگیری نشد', errorOtherText: 'پاسخ سرور {0} بود: {1}.', profile: 'دربارهٔ من',
+    errorOther: 'رزومه بارگیری نشد', errorOtherText: 'پاسخ سرور {0} بود.',
+    errorOwnText: 'خطایی در خود صفحه رخ داد. لطفاً آن را دوباره بارگیری کنید.',
+    noPdf: 'این رزومه هنوز پی‌دی‌اف ندارد. با چاپ صفحه می‌توانید آن را بسازید.', profile: 'دربارهٔ من',
     contact: 'تماس', experiences: 'سوابق کاری', education: 'تحصیلات', projects: 'پروژه‌ها',
     publications: 'انتشارات', certifications: 'دوره‌ها و گواهی‌نامه‌ها', languages: 'زبان‌ها', references: 'معرف‌ها',
     profiles: 'نمایه‌ها', present: 'تاکنون', yes: 'بله', no: 'خیر', certified: 'با گواهی', attended: 'شرکت در دوره',
@@ -80,6 +85,10 @@ const FIELDS = {
     conference: 'همایش', type: 'نوع', status: 'وضعیت', institution: 'مؤسسه', organization: 'سازمان', year: 'سال' },
 };
 
+// Top-level keys of a CV that have a heading in WORDS; any other is named as a field is.
+const SECTIONS = new Set(['basics', 'certifications', 'education', 'experiences', 'languages', 'profiles', 'projects',
+  'publications', 'references', 'skills']);
+
 // Purposes that CVs here use; any other is named as the CV spells it.
 const PURPOSES = {
   de: { 'Full CV': 'Vollständig', Programming: 'Programmierung', Bioinformatics: 'Bioinformatik',
@@ -109,9 +118,13 @@ export function speaker(lang) {
     comma: lang === 'fa' ? '، ' : ', ',
     semicolon: lang === 'fa' ? '؛ ' : '; ',
     say: (key, ...values) => WORDS[lang][key].replace(/\{(\d)\}/g, (_, index) => values[index]),
-    section: (key) => WORDS[lang][key === 'workshop_and_certifications' ? 'certifications' : key] ?? sentence(key),
-    field: (key) => FIELDS[lang][key] ?? sentence(key),
-    purpose: (key) => PURPOSES[lang]?.[key] ?? key,
+    section(key) {
+      const name = key === 'workshop_and_certifications' ? 'certifications' : key;
+      return SECTIONS.has(name) ? WORDS[lang][name] : sentence(key);
+    },
+    // Keys are free: one may be named as what every object inherits.
+    field: (key) => (Object.hasOwn(FIELDS[lang], key) ? FIELDS[lang][key] : sentence(key)),
+    purpose: (key) => (Object.hasOwn(PURPOSES[lang] ?? {}, key) ? PURPOSES[lang][key] : key),
     languageName: (tag) => new Intl.DisplayNames([lang], { type: 'language' }).of(tag),
     digits,
     /** A date of a CV in words, or null where the text is no date. */
