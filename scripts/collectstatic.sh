@@ -4,8 +4,8 @@
 # Builds the web page and the API reference from proxy/site into DIR (build/site): scripts, styles and fonts under names
 # that hold their content's hash, with gzip and brotli copies beside them, the pages that refer to them, and
 # static/manifest.json. Installs what is missing; needs no network afterwards. DIR is replaced whole or not at all, and
-# left alone when it is up to date; the files of the build before stay in it for pages that are still open. A folder that
-# holds something else than such a build is refused.
+# left alone when it is up to date; the files of the build before stay in it for pages that are still open. A folder
+# that holds something else than such a build is refused.
 set -euo pipefail
 script=$(readlink -f "$0")
 caller=$PWD
