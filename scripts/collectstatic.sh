@@ -8,7 +8,6 @@
 # that holds something else than such a build is refused.
 set -euo pipefail
 script=$(readlink -f "$0")
-caller=$PWD
 cd "$(dirname "$script")/.."
 # shellcheck source=scripts/lib/usage.sh
 . scripts/lib/usage.sh

@@ -9,7 +9,6 @@
 # what is missing. Safe to run again.
 set -euo pipefail
 script=$(readlink -f "$0")
-caller=$PWD
 cd "$(dirname "$script")/.."
 # shellcheck source=scripts/lib/usage.sh
 . scripts/lib/usage.sh

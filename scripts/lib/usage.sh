@@ -9,11 +9,11 @@ usage() {
   exit "$code"
 }
 
-# from_caller PATH: a path as whoever called the script means it: from the folder that they were in, $caller.
+# from_caller PATH: a path as whoever called the script means it: from the folder that it left for the repository's root.
 from_caller() {
   case $1 in
-    '') echo "${script##*/}: an empty name is no folder" >&2; exit 64 ;;
+    '') echo "${0##*/}: an empty name is no folder" >&2; exit 64 ;;
     /*) echo "$1" ;;
-    *) echo "$caller/$1" ;;
+    *) echo "$OLDPWD/$1" ;;
   esac
 }
