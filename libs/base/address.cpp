@@ -159,8 +159,9 @@ std::optional<peer_list> peer_list::parse(std::string_view text)
         const unsigned offset = part.find(':') == part.npos ? 96 : 0; // of an IPv4 prefix in the mapped form
         unsigned bits = 128;
         if (slash != part.npos) {
-            const auto given = parse_unsigned<unsigned>(part.substr(slash + 1));
-            if (!given || *given > 128 - offset)
+            const auto digits = part.substr(slash + 1);
+            const auto given = parse_unsigned<unsigned>(digits);
+            if (!given || *given > 128 - offset || (digits.size() > 1 && digits.starts_with('0')))
                 return std::nullopt;
             bits = offset + *given;
         }

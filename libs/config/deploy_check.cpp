@@ -27,6 +27,15 @@ bool is_loopback(const endpoint& where)
     return where.is_unix() || where.host.starts_with("127.") || where.host == "::1";
 }
 
+/// Whether so many peers are believed that they cannot all be one's own: as in `0.0.0.0/1,128.0.0.0/1`.
+bool is_half_the_world(std::string_view network)
+{
+    const auto slash = network.find('/');
+    const auto bits =
+        slash == network.npos ? std::nullopt : parse_unsigned<unsigned>(network.substr(slash + 1));
+    return bits && *bits < (network.find(':') == network.npos ? 8U : 16U);
+}
+
 void check_hsts(const settings& values, findings& into)
 {
     const auto seconds = values.secure_hsts_seconds;
@@ -96,7 +105,7 @@ void check_settings(const configuration& config, findings& into)
     if (values.rate_limit.count == 0 && find(config, "RATE_LIMIT").value == "off")
         into.add("cv.W004", "RATE_LIMIT=off");
     for (const auto part : split_list(find(config, "FORWARDED_ALLOW_IPS").value))
-        if (part == "*" || part.ends_with("/0"))
+        if (part == "*" || is_half_the_world(part))
             into.add("cv.E005", "FORWARDED_ALLOW_IPS names " + std::string(part));
     for (const auto& origin : values.cors_allowed_origins)
         if (!origin.starts_with("https://"))

@@ -1,15 +1,20 @@
+#include "base/address.hpp"
 #include "base/file.hpp"
 #include "config/deploy_check.hpp"
 
 #include <cerrno>
 #include <ctime>
+#include <filesystem>
 #include <memory>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
 #include <openssl/x509.h>
+#include <openssl/x509v3.h>
 #include <optional>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
+#include <system_error>
+#include <unistd.h>
 
 namespace cv {
 namespace {
@@ -37,23 +42,61 @@ bool is_mounted_read_only(const std::string& path)
     return ::statvfs(path.c_str(), &system) == 0 && (system.f_flag & ST_RDONLY) != 0;
 }
 
-/// The data must be somebody else's than the state, which the service's user owns.
+/// Whom the service runs as: the owner of its state, or, before there is any, whoever checks.
+struct service_user
+{
+    uid_t user;
+    gid_t group;
+
+    bool may_write(const struct stat& data) const
+    {
+        return (user != 0 && data.st_uid == user && (data.st_mode & S_IWUSR)) ||
+               (group != 0 && data.st_gid == group && (data.st_mode & S_IWGRP)) || (data.st_mode & S_IWOTH);
+    }
+};
+
+/// The data must be somebody else's than the state, folders and files.
 void check_data_folder(const settings& values, findings& into)
 {
     const auto state = look_at(values.state_dir);
+    const service_user service{state ? state->st_uid : ::geteuid(), state ? state->st_gid : ::getegid()};
     for (const auto* part : {"", "/cvs", "/pdfs", "/pics"}) {
         const auto path = values.data_dir + part;
         const auto found = look_at(path);
         if (!found || is_mounted_read_only(path))
             continue;
-        const auto& data = *found;
-        const bool own =
-            state && state->st_uid != 0 && data.st_uid == state->st_uid && (data.st_mode & S_IWUSR);
-        const bool group =
-            state && state->st_gid != 0 && data.st_gid == state->st_gid && (data.st_mode & S_IWGRP);
-        if (own || group || (data.st_mode & S_IWOTH))
-            into.add("cv.W022", with_mode(path, data) + (own ? ", owned by the user of CV_STATE_DIR" : ""));
+        const auto about = [&service](const std::string& place, const struct stat& data) {
+            return with_mode(place, data) +
+                   (data.st_uid == service.user ? ", owned by the service's user" : "");
+        };
+        if (service.may_write(*found))
+            into.add("cv.W022", about(path, *found));
+        std::size_t count = 0;
+        std::string first;
+        std::error_code unreadable;
+        for (const auto& entry : std::filesystem::directory_iterator(path, unreadable))
+            if (const auto file = look_at(entry.path()); // of a folder its own turn tells
+                file && S_ISREG(file->st_mode) && service.may_write(*file) && count++ == 0)
+                first = about(entry.path(), *file);
+        if (count > 0)
+            into.add("cv.W022", first + (count > 1 ? ", and " + std::to_string(count - 1) + " more" : ""));
     }
+}
+
+/// Whether the certificate is for any of the hosts, as far as those are names.
+void check_names(const x509_st* certificate, const std::string& where, const settings& values, findings& into)
+{
+    std::string names;
+    for (std::string_view host : values.allowed_hosts) {
+        host.remove_prefix(host.starts_with('.') ? 1 : 0); // with all below it
+        if (host == "*" || host.starts_with('[') || parse_ip(host))
+            continue;
+        if (names_host(certificate, host))
+            return;
+        names += (names.empty() ? "" : ", ") + std::string(host);
+    }
+    if (!names.empty())
+        into.add("cv.E036", where + ": the certificate names none of ALLOWED_HOSTS (" + names + ")");
 }
 
 void check_pair(const settings& values, findings& into)
@@ -64,10 +107,12 @@ void check_pair(const settings& values, findings& into)
     const auto fault = text ? std::string("holds no certificate in PEM form") : errno_message(errno);
     const x509 certificate(text ? PEM_read_bio_X509(text.get(), nullptr, nullptr, nullptr) : nullptr,
                            &X509_free);
-    if (!certificate)
+    if (!certificate) {
         into.add("cv.E030", "TLS_CERTIFICATE=" + file + ": " + fault);
-    else
+    } else {
         check_certificate(certificate.get(), file, into);
+        check_names(certificate.get(), file, values, into);
+    }
     if (key_file.empty() || key_file == "off")
         return;
     if (const auto found = look_at(key_file); found && (found->st_mode & (S_IRWXG | S_IRWXO)))
@@ -95,6 +140,8 @@ void check_certificate(const x509_st* certificate, const std::string& where, fin
         return;
     }
     constexpr std::time_t day = 86400;
+    if (X509_cmp_current_time(X509_get0_notBefore(certificate)) > 0)
+        into.add("cv.E031", where + ": is not valid yet");
     const auto left = ::timegm(&parts) - std::time(nullptr);
     if (left < 0)
         into.add("cv.E031", where + ": ended " + std::to_string(-left / day) + " days ago");
@@ -111,6 +158,13 @@ void check_certificate(const x509_st* certificate, const std::string& where, fin
     if (X509_get_signature_info(const_cast<X509*>(certificate), nullptr, nullptr, &bits, nullptr) == 1 &&
         bits < least)
         into.add("cv.W035", where + ": its signature's digest is weak");
+}
+
+bool names_host(const x509_st* certificate, std::string_view host)
+{
+    constexpr unsigned rules = X509_CHECK_FLAG_NEVER_CHECK_SUBJECT | X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS;
+    auto* shown = const_cast<X509*>(certificate); // which OpenSSL only looks at
+    return X509_check_host(shown, host.data(), host.size(), rules, nullptr) == 1;
 }
 
 void check_deployed_files(const configuration& config, findings& into)

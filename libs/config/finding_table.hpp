@@ -111,7 +111,7 @@ inline constexpr auto finding_table = std::to_array<finding_kind>({
     // ours: the certificate
     {"cv.E030", finding_level::error, finding_groups::certificate, "the certificate or its key cannot be read",
      "nginx does not start with it", "see that the file is there, in PEM form and readable for who checks"},
-    {"cv.E031", finding_level::error, finding_groups::certificate, "the certificate has expired",
+    {"cv.E031", finding_level::error, finding_groups::certificate, "the certificate has expired or is not valid yet",
      "browsers refuse the site", "renew it and reload nginx"},
     {"cv.E032", finding_level::error, finding_groups::certificate, "the certificate ends within 7 days",
      "browsers will refuse the site", "renew it and reload nginx"},

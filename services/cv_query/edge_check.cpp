@@ -11,19 +11,19 @@ namespace {
 
 constexpr auto list = "/api/v1/cvs/";
 
-/// What is answered with all headers; what the API answers is held to its status too.
+/// What is answered with all headers; what the API answers is held to its status too, unless that is 0.
 struct expectation
 {
     edge_question question;
     unsigned status;
     bool api;
+    answer_kind kind = answer_kind::other;
 };
 
 std::vector<expectation> expectations()
 {
     const std::string long_target = "/" + std::string(9'000, 'x');
-    return {{{list}, 200, true},
-            {{"/api/v1/"}, 200, true},
+    return {{{"/api/v1/"}, 200, true},
             {{"/api/v1/openapi.json"}, 200, true},
             {{"/api/v1/cvs"}, 301, true},
             {{"/api/v1/cvs/?limit=0"}, 400, true},
@@ -36,42 +36,69 @@ std::vector<expectation> expectations()
             {{long_target}, 414, false}};
 }
 
+/// What can only be asked once the list is known: the first CV with all that hangs on it, and the list again.
+std::vector<expectation> expectations_of(const edge_answer& listed)
+{
+    std::vector<expectation> more{{{"/api/v1/health/"}, 0, false}, {{"/docs/"}, 0, false}};
+    constexpr std::string_view before = "[\"";
+    const std::string_view body = listed.body;
+    if (const auto at = body.find(before); at != body.npos) {
+        const auto rest = body.substr(at + before.size());
+        const auto cv = list + std::string(rest.substr(0, rest.find('"'))) + "/";
+        more.push_back({{cv}, 200, true});
+        more.push_back({{cv + "skills/"}, 0, true});
+        more.push_back({{cv + "pdf/"}, 0, true, answer_kind::media});
+        more.push_back({{cv + "picture/"}, 0, true, answer_kind::media});
+    }
+    if (const std::string tag(listed.field("ETag")); !tag.empty())
+        more.push_back({{.target = list, .extra = "If-None-Match: " + tag + "\r\n"}, 304, true});
+    return more;
+}
+
+edge_answer check_one(const edge& target, const expectation& wanted, findings& into)
+{
+    const auto answer = ask_edge(target, wanted.question, into);
+    const auto where = label(wanted.question, answer);
+    if (wanted.api && wanted.status != 0 && answer.status != wanted.status && answer.status != 429)
+        into.add("cv.E061", where + ", but should be " + std::to_string(wanted.status));
+    if (answer.status != 0) // closing the connection is an answer to what is bad
+        check_answer_headers(answer, where, into, wanted.kind);
+    if (answer.status >= 400)
+        check_error(answer, where, wanted.api, into);
+    return answer;
+}
+
 /// False when the service does not answer: more questions would only wait.
 bool check_expected(const edge& target, findings& into)
 {
-    for (const auto& [question, status, api] : expectations()) {
-        const auto answer = ask_edge(target, question);
-        const auto where = label(question, answer);
-        if (answer.status == 429)
-            into.add("cv.W062", where);
-        else if (api && answer.status != status)
-            into.add("cv.E061", where + ", but should be " + std::to_string(status));
-        if (answer.status != 0) // closing the connection is an answer to what is bad
-            check_answer_headers(answer, where, into);
-        if (answer.status >= 400)
-            check_error(answer, where, api, into);
-        if (question.target == list && (answer.status == 0 || answer.status >= 500))
-            return false;
-    }
+    const auto listed = check_one(target, {{list}, 200, true}, into);
+    if (listed.status == 0 || listed.status >= 500)
+        return false;
+    for (const auto& all : {expectations(), expectations_of(listed)})
+        for (const auto& wanted : all)
+            check_one(target, wanted, into);
     return true;
 }
 
 void check_redirect(const edge& target, std::uint16_t http_port, findings& into)
 {
     const edge_question question{.target = "/api/v1/cvs/?limit=1", .http_port = http_port};
-    const auto answer = ask_edge(target, question);
+    const auto answer = ask_edge(target, question, into);
     const auto where = label(question, answer);
     if (answer.status == 0) {
         into.add("cv.I077", where);
         return;
     }
+    check_answer_headers(answer, where, into, answer_kind::plain_http);
     const auto location = answer.field("Location");
     const auto scheme = std::string_view("https://");
     const auto rest = location.substr(std::min(scheme.size(), location.size()));
     const auto place = http::split_host(rest.substr(0, rest.find('/')));
     const auto own = http::split_host(target.authority);
-    if (!answer_redirects(answer) || !location.starts_with(scheme) || !place || !own ||
-        !iequals(place->name, own->name) || !location.ends_with(question.target))
+    const bool for_good = answer.status == 301 || answer.status == 308;
+    if (!for_good || !location.starts_with(scheme) || !place || !own || !iequals(place->name, own->name) ||
+        (place->port.empty() ? "443" : place->port) != std::to_string(target.port) ||
+        !location.ends_with(question.target))
         into.add("security.W008", where + (location.empty() ? "" : " to " + std::string(location)));
 }
 
@@ -89,7 +116,7 @@ std::optional<std::uint16_t> http_port_of(const edge& target, const settings& co
 std::optional<edge> parse_edge_url(std::string_view url)
 {
     constexpr std::string_view scheme = "https://";
-    if (!url.starts_with(scheme))
+    if (!iequals(url.substr(0, scheme.size()), scheme))
         return std::nullopt;
     url.remove_prefix(scheme.size());
     if (url.ends_with('/'))
@@ -124,6 +151,14 @@ edge_answer ask_edge(const edge& target, const edge_question& question)
         none.fault = error.reason;
         return none;
     }
+}
+
+edge_answer ask_edge(const edge& target, const edge_question& question, findings& into)
+{
+    auto answer = ask_edge(target, question);
+    if (answer.status == 429)
+        into.add("cv.W062", label(question, answer));
+    return answer;
 }
 
 bool answer_redirects(const edge_answer& answer)

@@ -48,14 +48,26 @@ struct edge_question
 };
 edge_answer ask_edge(const edge& target, const edge_question& question);
 
+/// The same; that the edge limits this client is a finding, since what it would have answered stays unknown.
+edge_answer ask_edge(const edge& target, const edge_question& question, findings& into);
+
 /// Whether it sends the client elsewhere.
 bool answer_redirects(const edge_answer& answer);
 
 /// What an answer was given to, for people, as `GET /x (404)`.
 std::string label(const edge_question& question, const edge_answer& answer);
 
-/// Holds the headers of an answer over https against what each one must carry. `where` names it.
-void check_answer_headers(const edge_answer& answer, const std::string& where, findings& into);
+/// What an answer's headers depend on: HSTS is for https alone, and other sites may embed media.
+enum class answer_kind
+{
+    plain_http,
+    media,
+    other
+};
+
+/// Holds the headers of an answer against what each one must carry. `where` names it.
+void check_answer_headers(const edge_answer& answer, const std::string& where, findings& into,
+                          answer_kind kind = answer_kind::other);
 
 /// Holds an error of the API against its form, and any error against carrying internals.
 void check_error(const edge_answer& answer, const std::string& where, bool api, findings& into);

@@ -55,8 +55,8 @@ void check_csp(const edge_answer& answer, const std::string& where, findings& in
         if (part.find("-src") == part.npos)
             continue;
         for (const auto source : split_list(part.substr(std::min(part.find(' '), part.size())), ' '))
-            if (is_one_of(source, {"*", "'unsafe-inline'", "'unsafe-eval'", "http:", "https:"}) ||
-                source.starts_with("http://"))
+            if (!is_one_of(source, {"'none'", "'self'"}) && !source.starts_with("'sha") &&
+                !source.starts_with("'nonce-"))
                 into.add("cv.W050", where + ": " + std::string(part));
     }
 }
@@ -90,8 +90,8 @@ void check_cookies(const edge_answer& answer, const std::string& where, findings
     const auto range = answer.fields.equal_range("Set-Cookie");
     for (auto cookie = range.first; cookie != range.second; ++cookie) {
         const text value(cookie->value().data(), cookie->value().size());
-        for (const auto flag : {"Secure", "HttpOnly", "SameSite"})
-            if (!directive(value, flag, '='))
+        for (const auto* flag : {"Secure", "HttpOnly", "SameSite"})
+            if (const auto given = directive(value, flag, '='); !given || iequals(*given, "None"))
                 into.add("cv.W056",
                          where + ": " + std::string(value.substr(0, value.find('='))) + " lacks " + flag);
     }
@@ -104,9 +104,11 @@ constexpr auto internals = std::to_array<text>(
 
 } // namespace
 
-void check_answer_headers(const edge_answer& answer, const std::string& where, findings& into)
+void check_answer_headers(const edge_answer& answer, const std::string& where, findings& into,
+                          answer_kind kind)
 {
-    check_hsts(answer, where, into);
+    if (kind != answer_kind::plain_http)
+        check_hsts(answer, where, into);
     check_csp(answer, where, into);
     check_framing(answer, where, into);
     check_referrer(answer, where, into);
@@ -126,7 +128,8 @@ void check_answer_headers(const edge_answer& answer, const std::string& where, f
         into.add("security.E024", suffix("Cross-Origin-Opener-Policy"));
     if (!holds("Cross-Origin-Embedder-Policy", {"require-corp", "credentialless"}))
         into.add("cv.W051", suffix("Cross-Origin-Embedder-Policy"));
-    if (!holds("Cross-Origin-Resource-Policy", {"same-origin", "same-site", "cross-origin"}))
+    if (!holds("Cross-Origin-Resource-Policy", {"same-origin", "same-site"}) &&
+        !(kind == answer_kind::media && holds("Cross-Origin-Resource-Policy", {"cross-origin"})))
         into.add("cv.W052", suffix("Cross-Origin-Resource-Policy"));
     if (answer.field("Permissions-Policy").empty())
         into.add("cv.W053", where);

@@ -21,7 +21,7 @@ void check_unknown_host(const edge& target, std::optional<std::uint16_t> http_po
     if (http_port)
         questions.push_back({.target = list, .host = foreign, .http_port = http_port});
     for (const auto& question : questions) {
-        const auto answer = ask_edge(target, question);
+        const auto answer = ask_edge(target, question, into);
         // Refusing it with words is good as well: 400 is the service's own, 421 that of RFC 9110.
         if (answer.status != 0 && answer.status != 400 && answer.status != 421 && answer.status != 429)
             into.add("cv.E063", label(question, answer) + " with Host: " + foreign);
@@ -45,7 +45,7 @@ void check_forwarding(const edge& target, std::optional<std::uint16_t> http_port
     if (http_port)
         questions.push_back({.target = list, .extra = hosts, .http_port = http_port});
     for (const auto& question : questions) {
-        const auto answer = ask_edge(target, question);
+        const auto answer = ask_edge(target, question, into);
         if (names_foreign(answer))
             into.add("cv.E064", label(question, answer));
     }
@@ -58,29 +58,31 @@ void check_forwarding(const edge& target, std::optional<std::uint16_t> http_port
     };
     if (http_port) {
         const edge_question question{.target = list, .extra = claim("https"), .http_port = http_port};
-        const auto honest = ask_edge(target, {.target = list, .http_port = http_port});
-        const auto answer = ask_edge(target, question);
+        const auto honest = ask_edge(target, {.target = list, .http_port = http_port}, into);
+        const auto answer = ask_edge(target, question, into);
         if (answer_redirects(honest) && answer.status != 0 && !answer_redirects(answer) &&
             answer.status != 429)
             into.add("cv.E065", label(question, answer) + " with X-Forwarded-Proto: https");
     }
     const edge_question question{.target = list, .extra = claim("http")};
-    const auto answer = ask_edge(target, question);
+    const auto answer = ask_edge(target, question, into);
     if (answer_redirects(answer))
         into.add("cv.E065", label(question, answer) + " with X-Forwarded-Proto: http");
     const std::string id = "cv-check-chosen-by-the-client";
-    const auto with_id = ask_edge(target, {.target = list, .extra = "X-Request-ID: " + id + "\r\n"});
+    const auto with_id = ask_edge(target, {.target = list, .extra = "X-Request-ID: " + id + "\r\n"}, into);
     if (with_id.field("X-Request-ID") == id)
         into.add("cv.W066", std::string("GET ") + list);
 }
 
-void check_hostile(const edge& target, findings& into)
+void check_hostile(const edge& target, const settings& config, findings& into)
 {
     const std::string chunked = "0\r\n\r\n";
     const auto accepted = [&](finding_id id, const edge_question& question, const std::string& how) {
-        const auto answer = ask_edge(target, question);
+        const auto answer = ask_edge(target, question, into);
         if (is_accepted(answer))
             into.add(id, label(question, answer) + how);
+        else if (answer.status != 0)
+            check_answer_headers(answer, label(question, answer) + how, into);
     };
     accepted("cv.E069", {.target = list, .extra = "Content-Length: 4\r\n", .body = "body"},
              " with Content-Length: 4");
@@ -103,19 +105,22 @@ void check_hostile(const edge& target, findings& into)
         accepted("cv.W071", {list, method}, "");
     for (const auto* path : {"/livez", "/readyz", "/startupz"}) {
         const edge_question question{path};
-        const auto answer = ask_edge(target, question);
+        const auto answer = ask_edge(target, question, into);
         if ((answer.status == 200 || answer.status == 503) &&
             !answer.field("Content-Type").starts_with("text/html"))
             into.add("cv.W068", label(question, answer));
     }
     for (const auto* path : {"/metrics", "/config", "/events", "/nginx_status", "/server-status"}) {
         const edge_question question{path};
-        const auto answer = ask_edge(target, question);
+        const auto answer = ask_edge(target, question, into);
         if (answer.status == 200 && !answer.field("Content-Type").starts_with("text/html"))
             into.add("cv.E067", label(question, answer));
     }
-    for (const std::string origin : {"https://unknown-origin.invalid", "null"}) {
-        const auto answer = ask_edge(target, {.target = list, .extra = "Origin: " + origin + "\r\n"});
+    std::vector<std::string> origins{"https://unknown-origin.invalid", "null"};
+    for (const auto& allowed : config.cors_allowed_origins) // a pattern that forgets its end
+        origins.push_back(allowed + ".unknown-origin.invalid");
+    for (const auto& origin : origins) {
+        const auto answer = ask_edge(target, {.target = list, .extra = "Origin: " + origin + "\r\n"}, into);
         if (const auto allowed = answer.field("Access-Control-Allow-Origin");
             allowed == "*" || allowed == origin)
             into.add("cv.E072",
@@ -155,7 +160,7 @@ void check_edge_hostile(const edge& target, const settings& config, std::optiona
     check_back_doors(target, config, into);
     check_unknown_host(target, http_port, into);
     check_forwarding(target, http_port, config, into);
-    check_hostile(target, into);
+    check_hostile(target, config, into);
 }
 
 } // namespace cv

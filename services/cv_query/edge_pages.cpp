@@ -72,7 +72,8 @@ void check_edge_pages(const edge& target, const settings& config, const edge_ans
     }
     const edge_question asked{"/static/manifest.json"};
     const auto manifest = ask_edge(target, asked);
-    if (manifest.status != 200 || !trim(manifest.body).starts_with('{'))
+    const auto manifest_text = trim(manifest.body);
+    if (manifest.status != 200 || !manifest_text.starts_with('{') || !manifest_text.ends_with('}'))
         into.add("cv.W080", label(asked, manifest));
     check_outside(target, manifest, into);
     const edge_question folder{"/static/"};

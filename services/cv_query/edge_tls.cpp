@@ -38,15 +38,15 @@ void check_identity(const edge& target, const edge_connection& connection, findi
         return;
     }
     check_certificate(shown, target.authority, into);
-    auto* certificate = const_cast<X509*>(shown); // OpenSSL's functions only look at it
-    const int fits = target.is_address
-                         ? X509_check_ip_asc(certificate, target.host.c_str(), 0)
-                         : X509_check_host(certificate, target.host.c_str(), target.host.size(), 0, nullptr);
-    if (fits != 1)
+    const bool fits = target.is_address
+                          ? X509_check_ip_asc(const_cast<X509*>(shown), target.host.c_str(), 0) == 1
+                          : names_host(shown, target.host);
+    if (!fits)
         into.add("cv.E036", target.authority + ": the certificate does not name " + target.host);
     const auto fault = connection.why_not_trusted();
-    if (!fault.empty() &&
-        fault != X509_verify_cert_error_string(X509_V_ERR_CERT_HAS_EXPIRED)) // told by its end
+    const auto is = [&fault](long code) { return fault == X509_verify_cert_error_string(code); };
+    if (!fault.empty() && !is(X509_V_ERR_CERT_HAS_EXPIRED) &&
+        !is(X509_V_ERR_CERT_NOT_YET_VALID)) // told already
         into.add("cv.E037", target.authority + ": " + fault);
 }
 

@@ -40,6 +40,12 @@ def weak_dh(it):
     it.edit("tls.conf", "ssl_ciphers ", "ssl_ciphers @SECLEVEL=0:")
 
 
+def lose_nosniff(value, of="$request_uri"):
+    """A header is missing in one place alone."""
+    where = f'map {of} $cv_nosniff {{ volatile; "{value}" ""; default nosniff; }}\n'
+    return both(edit("headers.conf", '"nosniff"', '"$cv_nosniff"'), edit("cv-backend.conf", "# --- what is asked for", where + "# --- what is asked for"))
+
+
 OLD_CIPHER = edit("tls.conf", "ssl_ciphers ", "ssl_ciphers @SECLEVEL=0:ECDHE-ECDSA-AES128-SHA:")
 # id, what breaks the running edge, ids that come with it
 EDGES = [
@@ -75,6 +81,20 @@ EDGES = [
     ("cv.W071", edit("refuse.conf", "if ($cv_refused = 400)", "if ($request_method = DELETE) { return 200; }\nif ($cv_refused = 400)"),
      set()),
     ("cv.E072", header("Access-Control-Allow-Origin", "$http_origin"), set()),
+    ("cv.E072", edit("cv-backend.conf", r'|https://app\.example\.org$"', r'|https://app\.example\.org"'), set()),
+    ("cv.W052", header("Cross-Origin-Resource-Policy", "cross-origin"), set()),
+    ("cv.W050", edit("cv-backend.conf", "script-src 'self'", "script-src 'self' https://evil.example"), set()),
+    ("cv.W050", edit("cv-backend.conf", "img-src 'self'", "img-src 'self' data:"), set()),
+    ("cv.W050", edit("cv-backend.conf", "font-src 'self'", "font-src 'self' *.example.org"), set()),
+    ("cv.W056", edit("common.conf", 'more_set_headers -s "405"',
+                     'more_set_headers "Set-Cookie: a=b; HttpOnly; Secure; SameSite=None"; more_set_headers -s "405"'), set()),
+    ("security.W008", edit("servers.conf", "return 301 https:", "return 302 https:"), set()),
+    ("security.W008", edit("servers.conf", "https://$host:", "https://$host:9"), set()),
+    ("security.W006", lose_nosniff("/api/v1/cvs/mina/"), set()), ("security.W006", lose_nosniff("/api/v1/cvs/mina/skills/"), set()),
+    ("security.W006", lose_nosniff("/api/v1/cvs/mina/pdf/"), set()), ("security.W006", lose_nosniff("/api/v1/cvs/mina/picture/"), set()),
+    ("security.W006", lose_nosniff("/api/v1/health/"), set()), ("security.W006", lose_nosniff("/docs/"), set()),
+    ("security.W006", lose_nosniff("304", "$status"), set()), ("security.W006", lose_nosniff("http301", "$scheme$status"), set()),
+    ("security.W006", lose_nosniff("501", "$status"), set()),
     ("cv.E073", edit("error-api.conf", '"request_id"', '"at":"/usr/lib/x","request_id"'), set()),
     ("cv.W074", edit("error-api.conf", "application/json", "text/html"), set()),
     ("security.W008", edit("servers.conf", "return 301 https:", "return 302 http:"), set()),
@@ -94,9 +114,11 @@ EDGES = [
     ("cv.W042", edit("tls.conf", "ssl_session_tickets off", "ssl_session_tickets on"), set()),
     ("cv.W043", edit("tls.conf", "TLSv1.2 TLSv1.3", "TLSv1.2"), set()),
     ("cv.E031", lambda it: it.authority.issue(it.certificate, it.key, days=-3), set()),
+    ("cv.E031", lambda it: it.authority.issue(it.certificate, it.key, begins=5), set()),
     ("cv.E032", lambda it: it.authority.issue(it.certificate, it.key, days=3), set()),
     ("cv.W033", lambda it: it.authority.issue(it.certificate, it.key, days=20), set()),
     ("cv.E036", lambda it: it.authority.issue(it.certificate, it.key, "DNS:other.example"), set()),
+    ("cv.E036", lambda it: it.authority.issue(it.certificate, it.key, "email:localhost@example.org"), set()), # its subject says localhost
     ("cv.E037", lambda it: openssl(it.folder, "req", "-x509", "-key", it.key, "-out", it.certificate, "-subj",
                                    "/CN=localhost", "-addext", "subjectAltName=DNS:localhost", "-days", "90"), set()),
     ("cv.W035", both(lambda it: it.authority.issue(it.certificate, it.key, kind=("rsa", "rsa_keygen_bits:1024")),

@@ -46,10 +46,10 @@ class Authority:
         openssl(folder, "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-keyout",
                 "ca.key", "-out", "ca.pem", "-subj", "/CN=test authority", "-days", "3650")
 
-    def issue(self, certificate, key, names="DNS:localhost", days=90, kind=("ec", "ec_paramgen_curve:prime256v1")):
+    def issue(self, certificate, key, names="DNS:localhost", days=90, kind=("ec", "ec_paramgen_curve:prime256v1"), begins=-1):
         """A certificate for these names that ends in so many days, which may be below 0."""
         now = datetime.now(timezone.utc)
-        begin, end = now + timedelta(days=min(days, 0) - 1), now + timedelta(days=days, hours=1)
+        begin, end = now + timedelta(days=min(days, 0) + begins), now + timedelta(days=days, hours=1)
         (self.folder / "conf").write_text(CA_CONF.format(ca=self.folder, names=names))
         openssl(self.folder, "req", "-newkey", kind[0], "-pkeyopt", kind[1], "-nodes", "-keyout", key, "-out",
                 "request.pem", "-subj", "/CN=localhost")

@@ -59,6 +59,19 @@ def test_defaults_pass(tmp_path, site, authority):
         assert (code, found) == (0, {})
 
 
+def test_limited(tmp_path, site, authority):
+    """What is not answered for the limit's sake is told, and is no refusal of what ought to be refused."""
+    def accepts_bodies(it):
+        edit("cv-backend.conf", r'1\|000$" 400;', r'1\|000$" "";')(it)
+        edit("cv-backend.conf", "rate=100r/m", "rate=1r/m")(it)
+        edit("site.conf", "burst=100", "burst=15")(it)
+
+    with deployed(tmp_path, site, authority, accepts_bodies) as edge:
+        code, found = edge.check("--url", edge.url)
+        assert code == 1 and "cv.W062" in found, found
+        assert any("Content-Length" in one or "POST" in one or "GET" in one for one in found["cv.W062"]["details"])
+
+
 def test_development_edge(stack):
     """That of development, several processes and all, has nothing but what lets it be asked by address."""
     finished = run_program(stack.folder, "check", "--json", "--url", stack.url,
@@ -88,6 +101,7 @@ SETTINGS = [
     ("cv.W002", {"CV_ENV": "development", "SECURE_SSL_REDIRECT": "true"}),
     ("cv.W003", {"LOG_LEVEL": "debug"}), ("cv.W004", {"RATE_LIMIT": "off"}),
     ("cv.E005", {"FORWARDED_ALLOW_IPS": "127.0.0.1,*"}), ("cv.E005", {"FORWARDED_ALLOW_IPS": "0.0.0.0/0"}),
+    ("cv.E005", {"FORWARDED_ALLOW_IPS": "0.0.0.0/1,128.0.0.0/1"}), ("cv.E005", {"FORWARDED_ALLOW_IPS": "2000::/3"}),
     ("cv.W006", {"CORS_ALLOWED_ORIGINS": "https://a.example,http://b.example"}),
     ("cv.W007", {"ALLOWED_HOSTS": "localhost,*"}),
     ("cv.E008", {"TLS_CERTIFICATE": None, "TLS_CERTIFICATE_KEY": None}), ("cv.E008", {"TLS_CERTIFICATE_KEY": "off"}),
@@ -113,6 +127,12 @@ def write_data(resting, name, content):
     resting.folder.joinpath("data/cvs").chmod(0o555)
 
 
+def own_data(resting):
+    """A CV is the service's own, who owns the state; its folder is not."""
+    for path in (resting.folder / "state", resting.folder / "data/cvs/mina.json"):
+        os.chown(path, 65534, -1)
+
+
 FILES = [
     ("cv.W020", lambda it: it.secret.chmod(0o644)), ("cv.E021", lambda it: it.key.chmod(0o640)),
     ("cv.E021", lambda it: it.key.chmod(0o604)), ("cv.W022", lambda it: (it.folder / "data/cvs").chmod(0o577)),
@@ -120,6 +140,9 @@ FILES = [
     ("cv.E024", lambda it: write_data(it, "bad.json", "{")), ("cv.E024", lambda it: write_data(it, "bad name.json", "{}")),
     ("cv.E025", lambda it: write_data(it, "SHA256SUMS", f"{'0' * 64}  mina.json\n")),
     ("cv.E030", lambda it: it.key.write_text("no key")), ("cv.E030", lambda it: it.certificate.write_text("none")),
+    ("cv.E031", lambda it: it.authority.issue(it.certificate, it.key, begins=5)),
+    ("cv.E036", lambda it: it.authority.issue(it.certificate, it.key, "DNS:other.example")),
+    ("cv.W022", lambda it: (it.folder / "data/cvs/mina.json").chmod(0o666)), ("cv.W022", own_data),
     ("cv.E031", lambda it: it.authority.issue(it.certificate, it.key, days=-3)),
     ("cv.E032", lambda it: it.authority.issue(it.certificate, it.key, days=3)),
     ("cv.W033", lambda it: it.authority.issue(it.certificate, it.key, days=20)),

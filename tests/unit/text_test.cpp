@@ -53,6 +53,7 @@ TEST_CASE("peers are matched by network")
     CHECK_FALSE(list.contains(parse_ip("11.0.0.1")));
     CHECK_FALSE(list.contains(parse_ip("2001:db9::1")));
     CHECK_FALSE(peer_list::parse("10.0.0.0/33"));
+    CHECK_FALSE(peer_list::parse("10.0.0.0/00")); // who reads it as /0 believes everybody
 }
 
 TEST_CASE("a JSON string is valid whatever bytes it is made from")
