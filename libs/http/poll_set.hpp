@@ -66,8 +66,8 @@ public:
     boost::asio::awaitable<void> run();
     void close();
 
-    /// When a member was last woken, or, if that is later, whatever it has set: the clock costs more than some
-    /// of what is done for a request, so one reading ends an answer and begins the next.
+    /// When a member was last woken, or, if that is later, whatever it has set: the clock costs more than
+    /// some of what is done for a request, so one reading ends an answer and begins the next.
     monotonic::time_point now;
 
 private:
