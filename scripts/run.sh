@@ -27,19 +27,26 @@ first=${BIND:-127.0.0.1:${PORT:-8000}}
 export BIND=$first,$socket PROXY_UPSTREAM=${PROXY_UPSTREAM:-$socket}
 export HTTP_PORT=${HTTP_PORT:-8080} HTTPS_PORT=${HTTPS_PORT:-8443}
 first=${first%%,*}
-# accepts PORT: whether somebody listens there.
-accepts() { (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
-# free SETTING PORT: ends when it is taken, for another's answers would be told for ours.
+# accepts PORT [HOST]: whether somebody listens there; on loopback unless another address is meant.
+accepts() {
+  local host=${2-}
+  case $host in '' | 0.0.0.0 | '[::]') host=127.0.0.1 ;; esac
+  host=${host#[} host=${host%]}
+  (exec 3<>"/dev/tcp/$host/$1") 2>/dev/null
+}
+# free SETTING [HOST:]PORT: ends when it is taken, for another's answers would be told for ours.
 free() {
-  if [[ $2 != 0 ]] && accepts "$2"; then
-    echo "run.sh: port $2 is taken (by another scripts/run.sh?); $1 chooses another" >&2
+  local port=${2##*:} host=
+  [[ $2 != *:* ]] || host=${2%:*}
+  if [[ $host != unix && $port != 0 ]] && accepts "$port" "$host"; then
+    echo "run.sh: port $port is taken (by another scripts/run.sh?); $1 chooses another" >&2
     exit 69
   fi
 }
 free HTTP_PORT "$HTTP_PORT"
 [[ ${TLS_CERTIFICATE:-} == off ]] || free HTTPS_PORT "$HTTPS_PORT"
-[[ $first == unix:* ]] || free BIND "${first##*:}"
-free SIDECAR_BIND "$(sidecar=${SIDECAR_BIND:-127.0.0.1:8001} && echo "${sidecar##*:}")"
+free BIND "$first"
+free SIDECAR_BIND "${SIDECAR_BIND:-127.0.0.1:8001}"
 
 need_packages "${build_packages[@]}" "${site_packages[@]}" "${proxy_packages[@]}"
 echo "building (the first time takes about a minute)" >&2
@@ -79,7 +86,7 @@ running() { local pid; for pid in "${pids[@]}"; do kill -0 "$pid" 2>/dev/null ||
 # Both are there; that all is well is the sidecar's to say.
 up() {
   accepts "$nginx_port" &&
-    curl -s --noproxy '*' -o /dev/null --unix-socket "${socket#unix:}" http://localhost/livez
+    curl -s -m 2 --noproxy '*' -o /dev/null --unix-socket "${socket#unix:}" http://localhost/livez
 }
 patience=$((SECONDS + 10))
 until [[ -n $asked ]] || ! running || up; do

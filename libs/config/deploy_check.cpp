@@ -28,12 +28,17 @@ bool is_loopback(const endpoint& where)
 }
 
 /// Whether so many peers are believed that they cannot all be one's own: as in `0.0.0.0/1,128.0.0.0/1`.
+/// Private networks are no larger than 10.0.0.0/8 and fc00::/7.
 bool is_half_the_world(std::string_view network)
 {
     const auto slash = network.find('/');
     const auto bits =
         slash == network.npos ? std::nullopt : parse_unsigned<unsigned>(network.substr(slash + 1));
-    return bits && *bits < (network.find(':') == network.npos ? 8U : 16U);
+    if (!bits)
+        return false;
+    if (network.starts_with("::ffff:")) // IPv4 in the form of IPv6
+        return *bits < 96 + 8;
+    return *bits < (network.find(':') == network.npos ? 8U : 7U);
 }
 
 void check_hsts(const settings& values, findings& into)

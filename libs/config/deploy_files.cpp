@@ -88,10 +88,10 @@ void check_names(const x509_st* certificate, const std::string& where, const set
 {
     std::string names;
     for (std::string_view host : values.allowed_hosts) {
-        host.remove_prefix(host.starts_with('.') ? 1 : 0); // with all below it
         if (host == "*" || host.starts_with('[') || parse_ip(host))
             continue;
-        if (names_host(certificate, host))
+        if (names_host(certificate, host) ||
+            (host.starts_with('.') && names_host(certificate, host.substr(1))))
             return;
         names += (names.empty() ? "" : ", ") + std::string(host);
     }

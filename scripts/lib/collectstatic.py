@@ -161,7 +161,10 @@ def built_before(out):
 
 
 def is_whole(out, paths):
-    return all((out / name).is_file() for name in PAGES + [f"static/{name}" for name in paths])
+    files = [out / name for name in PAGES + [f"static/{name}" for name in paths]]
+    packed = [file.with_name(file.name + suffix) for file in files
+              if file.suffix in (".css", ".js") for suffix in (".gz", ".br")]
+    return all(file.is_file() for file in files + packed)
 
 
 def keep_previous(old, new, before, manifest):

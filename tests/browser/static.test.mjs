@@ -142,7 +142,7 @@ test('a folder that holds something else is left alone; a relative one is meant 
 });
 
 test('built anew when a file is gone, another has moved or the tools are others', async () => {
-  for (const lost of ['docs/index.html', `static/${manifest.paths['cv.js']}`]) {
+  for (const lost of ['docs/index.html', `static/${manifest.paths['cv.js']}`, `static/${manifest.paths['cv.js']}.br`]) {
     rmSync(join(out, lost));
     await run(script, ['--out', out]);
     assert.ok(existsSync(join(out, lost)), lost);

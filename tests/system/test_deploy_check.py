@@ -102,6 +102,7 @@ SETTINGS = [
     ("cv.W003", {"LOG_LEVEL": "debug"}), ("cv.W004", {"RATE_LIMIT": "off"}),
     ("cv.E005", {"FORWARDED_ALLOW_IPS": "127.0.0.1,*"}), ("cv.E005", {"FORWARDED_ALLOW_IPS": "0.0.0.0/0"}),
     ("cv.E005", {"FORWARDED_ALLOW_IPS": "0.0.0.0/1,128.0.0.0/1"}), ("cv.E005", {"FORWARDED_ALLOW_IPS": "2000::/3"}),
+    ("cv.E005", {"FORWARDED_ALLOW_IPS": "::ffff:0:0/96"}),
     ("cv.W006", {"CORS_ALLOWED_ORIGINS": "https://a.example,http://b.example"}),
     ("cv.W007", {"ALLOWED_HOSTS": "localhost,*"}),
     ("cv.E008", {"TLS_CERTIFICATE": None, "TLS_CERTIFICATE_KEY": None}), ("cv.E008", {"TLS_CERTIFICATE_KEY": "off"}),
@@ -118,6 +119,20 @@ def test_settings(resting, wanted, settings):
     code, found = resting.check("--deploy", settings=settings)
     assert (set(found), code) == ({wanted}, 0 if ".I" in wanted or wanted == "security.W021" else 1), found
     assert SECRET not in json.dumps(found)
+
+
+def test_platforms_are_believed(resting):
+    """Whole private networks, as the shipped settings of platforms name them."""
+    shipped = re.search("^FORWARDED_ALLOW_IPS=(.*)$", (ROOT / "deploy/platforms/platform.env").read_text("utf-8"), re.M)[1]
+    assert resting.check("--deploy", settings={"FORWARDED_ALLOW_IPS": f"{shipped},::ffff:10.0.0.0/104"}) == (0, {})
+
+
+@pytest.mark.parametrize("hosts, wanted", [(".example.org", set()), ("other.example,a.example.org", set()), ("10.0.0.1", set()),
+                                           ("example.org", {"cv.E036"}), ("a.b.example.org", {"cv.E036"})])
+def test_names_of_a_wildcard(resting, hosts, wanted):
+    """A certificate for all names right below one is for some of the hosts, or for none."""
+    resting.authority.issue(resting.certificate, resting.key, "DNS:*.example.org")
+    assert set(resting.check("--deploy", settings={"ALLOWED_HOSTS": hosts})[1]) == wanted
 
 
 def write_data(resting, name, content):

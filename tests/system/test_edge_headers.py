@@ -220,7 +220,7 @@ def test_unknown_hosts(stack):
                 data = line + b" HTTP/1.1\r\nHost: other.example.org\r\n" + more + b"\r\n"
                 assert stack.talk(data, tls) == b"", data[:60]
         assert stack.talk(b"GET / HTTP/1.0\r\n\r\n", tls) == b""
-        for target in (b"http://localhost/robots.txt", b" http://localhost/api/v1/cvs/  ", b"http://localhost/" + b"a" * 8100, b"/ "):
+        for target in (b"http://localhost/robots.txt", b" http://localhost/api/v1/cvs/  ", b"http://localhost/" + b"a" * 8100, b"/ ", b"/%", b"/../..", b"/%00"):
             assert stack.talk(b"GET " + target + b"\r\n", tls) == b"", "HTTP/0.9 knows no headers"
         for target in (b"/%5ferror/api", b"//_error/api", b"/x/../_error/api", b"/./_error/page", b"/_error%2fapi"):
             assert stack.talk(b"GET %s HTTP/1.1\r\nHost: other.example.org\r\n\r\n" % target, tls) == b"", target

@@ -138,6 +138,7 @@ def test_plain_behind_a_platform(tmp_path, site):
         https = "X-Forwarded-Proto: https"
         status, headers = plain_ask(edge, "/api/v1/cvs/mina?lang=de")
         assert status == 301 and ("Location", "https://localhost/api/v1/cvs/mina?lang=de") in headers
+        assert plain_ask(edge, "/", "Content-Length: 1")[0] == 400 and plain_ask(edge, "/", "Transfer-Encoding: chunked")[0] == 400
         status, headers = plain_ask(edge, "/api/v1/cvs/mina/", https, "X-Request-ID: theirs-1", "X-Forwarded-For: 203.0.113.9")
         told = dict(headers)
         assert status == 200 and told["X-Request-ID"] == "theirs-1" and told["Strict-Transport-Security"].startswith("max-age=")
