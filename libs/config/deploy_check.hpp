@@ -16,8 +16,8 @@ void check_deployed_files(const configuration& config, findings& into);
 /// How long the certificate lasts and how strong it is. `where` names it for people.
 void check_certificate(const x509_st* certificate, const std::string& where, findings& into);
 
-/// Whether the certificate is for this name, as browsers see it: by its subjectAltName alone (RFC 9525). `.name`
-/// asks for any name below that one.
+/// Whether the certificate is for this name, as browsers see it: by its subjectAltName alone (RFC 9525).
+/// `.name` asks for any name below that one.
 bool names_host(const x509_st* certificate, std::string_view host);
 
 } // namespace cv
