@@ -76,7 +76,7 @@ esac
 # All end together: with Ctrl-C, or when one of them does. In sessions of their own, so that a terminal's Ctrl-C
 # reaches them once, from here.
 asked='' pids=()
-trap 'asked=1' INT TERM HUP
+trap 'asked=1' INT TERM HUP QUIT
 trap 'kill "${pids[@]}" 2>/dev/null || true' EXIT # whatever the way out
 setsid build/release/bin/cv-query &
 pids+=($!)

@@ -7,7 +7,7 @@ build_packages=(g++ cmake ninja-build pkg-config ccache libboost1.81-dev libboos
   curl)
 test_packages=(catch2 python3 python3-pytest python3-brotli python3-jsonschema python3-yaml python3-prometheus-client
   nginx prometheus libfaketime openssl git iproute2 jq procps shellcheck systemd
-  testssl.sh sslscan bind9-dnsutils)
+  testssl.sh sslscan bind9-dnsutils libnss3-tools)
 site_packages=(esbuild python3 python3-fonttools python3-brotli fonts-inter fonts-noto-core)
 proxy_packages=(nginx libnginx-mod-http-brotli-static libnginx-mod-http-headers-more-filter gettext-base openssl)
 pdf_packages=(chromium)

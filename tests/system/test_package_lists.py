@@ -13,16 +13,16 @@ from service import COUNTED, ROOT, SANITIZED
 
 # Programs that a container of debian:bookworm lacks → the package that has them.
 PROGRAMS = {
-    "chromium": "chromium", "clang++-19": "clang-19", "clang-format-19": "clang-format-19",
+    "certutil": "libnss3-tools", "chromium": "chromium", "clang++-19": "clang-19", "clang-format-19": "clang-format-19",
     "clang-tidy-19": "clang-tidy-19", "cmake": "cmake", "cppcheck": "cppcheck", "ctest": "cmake", "curl": "curl",
     "dh": "debhelper", "docker-compose": "docker-compose", "dpkg-buildpackage": "dpkg-dev", "envsubst": "gettext-base",
     "esbuild": "esbuild", "g++": "g++", "gcc": "gcc", "gcovr": "gcovr", "git": "git",
     "gpg": "gpg", "ip": "iproute2", "jq": "jq", "lintian": "lintian", "make": "make", "mmdebstrap": "mmdebstrap",
     "nginx": "nginx", "ninja": "ninja-build", "node": "nodejs", "npm": "npm", "openssl": "openssl",
     "pdftotext": "poppler-utils", "pgrep": "procps", "pkill": "procps", "prometheus": "prometheus",
-    "promtool": "prometheus", "python3": "python3", "readelf": "binutils", "shellcheck": "shellcheck",
-    "systemctl": "systemd", "systemd-analyze": "systemd", "systemd-nspawn": "systemd-container", "wget": "wget",
-    "xz": "xz-utils", "yamllint": "yamllint", "zstd": "zstd",
+    "promtool": "prometheus", "python3": "python3", "readelf": "binutils", "shellcheck": "shellcheck", "sslscan": "sslscan",
+    "systemctl": "systemd", "systemd-analyze": "systemd", "systemd-nspawn": "systemd-container",
+    "testssl": "testssl.sh", "wget": "wget", "xz": "xz-utils", "yamllint": "yamllint", "zstd": "zstd",
 }
 MODULES = {"brotli": "python3-brotli", "fontTools": "python3-fonttools", "jsonschema": "python3-jsonschema",
            "prometheus_client": "python3-prometheus-client", "pytest": "python3-pytest", "yaml": "python3-yaml"}
