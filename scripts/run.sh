@@ -76,7 +76,7 @@ esac
 # All end together: with Ctrl-C, or when one of them does. In sessions of their own, so that a terminal's Ctrl-C
 # reaches them once, from here.
 asked='' pids=()
-trap 'asked=1' INT TERM HUP QUIT
+trap 'asked=1' INT TERM HUP
 trap 'kill "${pids[@]}" 2>/dev/null || true' EXIT # whatever the way out
 setsid build/release/bin/cv-query &
 pids+=($!)
@@ -99,7 +99,7 @@ done
 if [[ -z $asked ]] && running; then # so that the sidecar finds all as it is to be
   setsid build/release/bin/cv-health &
   pids+=($!)
-  cat <<EOF
+  cat <<EOF || true # Ctrl-C may come while it prints
 
 nginx ready on $page
 
