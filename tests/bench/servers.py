@@ -172,10 +172,11 @@ def start_floor(core: int, folder: Path, program: Path, answers: dict[str, bytes
     return servers
 
 
-def free_port() -> int:
-    """A port that nobody listens on at this moment."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        return free.getsockname()[1]
+def free_ports(count: int) -> list[int]:
+    """As many different ports that nobody listens on at this moment."""
+    with contextlib.ExitStack() as opened:
+        free = [opened.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(count)]
+        return [one.getsockname()[1] for one in free]
 
 
 def run_nginx(name: str, core: int, folder: Path, arguments: list, port: int, stack) -> Server:
@@ -205,7 +206,7 @@ def start_nginx(core: int, folder: Path, bodies: dict[str, bytes], stack, like: 
     """nginx for static files and nothing else; with the edge `like`, by its TLS and with its compressed bytes."""
     folder.mkdir()
     urls = write_files(folder / "static", bodies, like)
-    port = free_port()
+    (port,) = free_ports(1)
     user, group = pwd.getpwuid(os.getuid()).pw_name, grp.getgrgid(os.getgid()).gr_name
     configuration = (HERE / "nginx.conf.in").read_text(encoding="utf-8")
     listen = f"listen 127.0.0.1:{port};"
@@ -226,14 +227,14 @@ def render_edge(core: int, folder: Path, program: Path, more: dict[str, str]) ->
 
     That is on loopback alone, as for development; the rate limit counts but is never reached.
     """
-    port = free_port()
+    port, http_port = free_ports(2)
     settings = {
         "PATH": os.environ["PATH"],
         "CV_BIN_DIR": str(program.parent),
         "CV_ENV": "development",
         "ALLOWED_HOSTS": "127.0.0.1",
         "BIND": f"unix:{folder}/socket",
-        "HTTP_PORT": str(free_port()),
+        "HTTP_PORT": str(http_port),
         "HTTPS_PORT": str(port),
         "TLS_CERTIFICATE": f"{folder}/tls/cert.pem",
         "TLS_CERTIFICATE_KEY": f"{folder}/tls/key.pem",

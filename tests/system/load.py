@@ -1,11 +1,12 @@
 """A steady load of real requests that checks every answer, and nginx as it stands before the service."""
 import itertools
 import os
+import random
 import shutil
 import socket
 import subprocess
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import pytest
 
@@ -206,10 +207,18 @@ def steady_load(address, wanted, kept=3, fresh=3, pause=0.005, deadline=15.0):
     assert load.sent == load.right + load.refused + len(load.lost)
 
 
+PORTS = iter(random.sample(range(20000, 32000), 12000))
+
+
 def free_port():
-    """A port of 127.0.0.1 that nobody has now."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return server.getsockname()[1]
+    """A port of 127.0.0.1 that nobody has now, and that is given to no other caller.
+
+    None of those that the kernel gives to clients and to who asks for port 0, which could be taken before it is used.
+    """
+    for port in PORTS:
+        with suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
+    raise AssertionError("no port is free")
 
 
 @contextmanager
