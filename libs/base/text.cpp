@@ -1,6 +1,8 @@
 #include "base/text.hpp"
 
 #include <algorithm>
+#include <cstring>
+#include <endian.h>
 
 namespace cv {
 namespace {
@@ -176,10 +178,25 @@ void append_hex(std::string& out, std::span<const std::uint8_t> bytes)
     }
 }
 
+char* write_hex(char* to, std::uint64_t value)
+{
+    // Eight digits at once: each spread to a byte of its own, then moved behind '0' or, from ten on, 'a'.
+    for (const auto half : {value >> 32, value & 0xffffffff}) {
+        auto digits = (half << 16 | half) & 0x0000ffff0000ffff;
+        digits = (digits << 8 | digits) & 0x00ff00ff00ff00ff;
+        digits = (digits << 4 | digits) & 0x0f0f0f0f0f0f0f0f;
+        const auto letters = ((digits + 0x0606060606060606) >> 4) & 0x0101010101010101;
+        digits = ::htobe64(digits + 0x3030303030303030 + letters * ('a' - '0' - 10));
+        std::memcpy(to, &digits, sizeof digits);
+        to += sizeof digits;
+    }
+    return to;
+}
+
 void append_hex(std::string& out, std::uint64_t value)
 {
-    for (int shift = 60; shift >= 0; shift -= 4)
-        out.push_back(hex_digits[(value >> shift) & 15]);
+    char digits[16];
+    out.append(digits, write_hex(digits, value));
 }
 
 std::string_view trim(std::string_view text)

@@ -58,6 +58,9 @@ void append_number(std::string& out, Integer value)
 /// Appends each byte as two lower-case hexadecimal digits.
 void append_hex(std::string& out, std::span<const std::uint8_t> bytes);
 
+/// Writes `value` as 16 lower-case hexadecimal digits; the end of what it wrote.
+char* write_hex(char* to, std::uint64_t value);
+
 /// Appends `value` as 16 lower-case hexadecimal digits.
 void append_hex(std::string& out, std::uint64_t value);
 

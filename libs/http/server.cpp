@@ -2,6 +2,7 @@
 
 #include "base/digest.hpp"
 #include "base/log.hpp"
+#include "base/text.hpp"
 #include "http/session.hpp"
 
 #include <boost/asio/co_spawn.hpp>
@@ -205,9 +206,7 @@ std::string_view server::fresh_id(char (&buffer)[64])
     const std::string_view count(reinterpret_cast<const char*>(&id_count_), sizeof id_count_);
     for (std::size_t half = 0; half < 2; ++half) {
         ++id_count_;
-        auto hash = siphash(id_key_, count);
-        for (std::size_t i = 16; i-- > 0; hash >>= 4)
-            buffer[half * 16 + i] = "0123456789abcdef"[hash & 15];
+        write_hex(buffer + half * 16, siphash(id_key_, count));
     }
     return {buffer, 32};
 }

@@ -167,9 +167,7 @@ std::string_view session::pseudonym(const std::optional<ip_address>& address, ch
     if (!address)
         return "unix";
     const std::string_view bytes(reinterpret_cast<const char*>(address->data()), address->size());
-    auto hash = siphash(server_.options_.client_key, bytes);
-    for (std::size_t i = 16; i-- > 0; hash >>= 4)
-        buffer[i] = "0123456789abcdef"[hash & 15];
+    write_hex(buffer, siphash(server_.options_.client_key, bytes));
     return {buffer, 16};
 }
 

@@ -22,7 +22,10 @@ using http::coding;
 using http::status;
 
 constexpr std::string_view json_type = "application/json";
-constexpr std::string_view five_minutes = "public, max-age=300";
+/// What every answer with content says; in one piece, since it is put together for each request.
+constexpr std::string_view content_fields = "Content-Type: application/json\r\n"
+                                            "Cache-Control: public, max-age=300\r\n"
+                                            "Vary: Accept-Encoding\r\n";
 constexpr std::size_t whole_cv = section_count; ///< in place of a section
 // A focus answer is coded for each request, so at the cheapest quality (docs/decisions/0005).
 constexpr int quick_br = 0;
@@ -129,9 +132,7 @@ void api::serve_prepared(const http::request& in, http::response& out, const pre
     const auto stored = *how == coding::br ? body.br : *how == coding::gzip ? body.gzip : std::string_view();
     if (stored.empty() && weights.accepts_identity())
         how = coding::identity; // small enough to stay as it is
-    out.set("Content-Type", json_type);
-    out.set("Cache-Control", five_minutes);
-    out.set("Vary", "Accept-Encoding");
+    out.fields += content_fields;
     etag_.assign("\"").append(body.tag).append("-").append(http::name(*how)).append("\"");
     if (*how != coding::identity)
         out.set("Content-Encoding", http::name(*how));
@@ -163,7 +164,7 @@ void api::list(const http::request& in, http::response& out)
     if (!generation || generation->state().documents == 0)
         return unavailable(out);
     if (limit.count + after.count == 0) {
-        const auto body = generation->list();
+        const auto& body = generation->list();
         return serve_prepared(in, out, body, std::move(generation));
     }
     std::string text = "{\"cvs\":[";
@@ -292,10 +293,8 @@ void api::serve(const http::request& in, http::response& out, const wanted& what
     const bool small = stored.empty() && (!filtered || out.text.size() < smallest_coded);
     if (small && weights.accepts_identity())
         how = coding::identity;
-    out.set("Content-Type", json_type);
+    out.fields += content_fields;
     out.set("Content-Language", name(what.lang));
-    out.set("Cache-Control", five_minutes);
-    out.set("Vary", "Accept-Encoding");
     if (*how != coding::identity)
         out.set("Content-Encoding", http::name(*how));
     etag_.assign("\"").append(document.tag());

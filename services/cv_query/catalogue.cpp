@@ -202,6 +202,10 @@ snapshot::snapshot(const environment_handles& handles, MDB_txn* transaction)
         std::memcpy(&state_, state->data(), sizeof state_);
     if (state_.version != record_version)
         state_ = {}; // written by another version of this program: nothing in it can be served
+    const auto text = [this](std::string_view key) {
+        return get(handles_.meta, key).value_or(std::string_view());
+    };
+    list_ = {text("list"), text("list.br"), text("list.gzip"), text("list.tag")};
 }
 
 snapshot::~snapshot()
@@ -234,14 +238,6 @@ unsigned snapshot::languages(std::string_view person) const
 {
     const auto bits = state_.documents == 0 || person.empty() ? std::nullopt : get(handles_.persons, person);
     return bits && !bits->empty() ? static_cast<unsigned char>(bits->front()) : 0;
-}
-
-prepared_body snapshot::list() const
-{
-    return {get(handles_.meta, "list").value_or(std::string_view()),
-            get(handles_.meta, "list.br").value_or(std::string_view()),
-            get(handles_.meta, "list.gzip").value_or(std::string_view()),
-            get(handles_.meta, "list.tag").value_or(std::string_view())};
 }
 
 snapshot::page snapshot::list_page(std::string_view after, std::size_t limit, std::string& out) const

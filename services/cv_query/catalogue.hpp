@@ -117,7 +117,7 @@ public:
     /// The languages of a person, a bit for each; 0 when the person is unknown.
     unsigned languages(std::string_view person) const;
     /// `{"cvs":[…]}` with every person.
-    prepared_body list() const;
+    const prepared_body& list() const { return list_; }
     /// Appends up to `limit` persons after `after` as JSON strings with commas; returns the last one and
     /// whether more follow.
     struct page
@@ -139,6 +139,7 @@ private:
     environment_handles handles_;
     MDB_txn* transaction_;
     catalogue_state state_;
+    prepared_body list_; ///< looked up once: it stays in place
 };
 
 /// Reads the catalogue. Not thread-safe; opened in the worker itself, never across fork().

@@ -1,6 +1,7 @@
 #include "base/address.hpp"
 #include "base/siphash.hpp"
 #include "base/text.hpp"
+#include "http/response.hpp"
 
 #include <catch2/catch.hpp>
 
@@ -67,4 +68,36 @@ TEST_CASE("a JSON string is valid whatever bytes it is made from")
     CHECK(quoted("a\"b\\c\n\x7f") == R"("a\"b\\c\u000a\u007f")");
     CHECK(quoted("\u00e9\u0633") == "\"\u00e9\u0633\"");
     CHECK(quoted("a\xff\xc3(") == R"("a\ufffd\ufffd(")");
+}
+
+TEST_CASE("hexadecimal digits stand in the order of their weight")
+{
+    const auto hex = [](std::uint64_t value) {
+        std::string text = "<";
+        append_hex(text, value);
+        return text;
+    };
+    CHECK(hex(0x0123456789abcdef) == "<0123456789abcdef");
+    CHECK(hex(0xfedcba9876543210) == "<fedcba9876543210");
+    CHECK(hex(9) == "<0000000000000009");
+    CHECK(hex(~std::uint64_t{0}) == "<ffffffffffffffff");
+}
+
+TEST_CASE("a field never takes a control byte, wherever it stands")
+{
+    for (const std::size_t size : {1, 7, 8, 9, 16, 23})
+        for (std::size_t at = 0; at < size; ++at)
+            for (unsigned byte = 0; byte < 256; ++byte) {
+                std::string value(size, byte % 2 ? '~' : ' ');
+                value[at] = static_cast<char>(byte);
+                http::response out;
+                INFO("byte " << byte << " at " << at << " of " << size);
+                if (byte < 0x20 || byte == 0x7f) {
+                    CHECK_THROWS_AS(out.set("X-Name", value), std::invalid_argument);
+                    CHECK(out.fields.empty());
+                } else {
+                    out.set("X-Name", value);
+                    CHECK(out.fields == "X-Name: " + value + "\r\n");
+                }
+            }
 }
