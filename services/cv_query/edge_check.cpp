@@ -193,7 +193,7 @@ void check_edge(edge target, const settings& config, findings& into)
                  "which port speaks http is not known: HTTPS_PORT is not " + std::to_string(target.port));
     if (!check_edge_tls(target, into))
         return;
-    const auto page = ask_edge(target, {});
+    const auto page = ask_edge(target, {}, into);
     if (page.status == 0 && ask_edge(target, {list}).status == 0) {
         into.add("cv.E060", target.authority + ": " + label({}, page));
         return;

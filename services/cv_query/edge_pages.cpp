@@ -33,13 +33,13 @@ void check_outside(const edge& target, const edge_answer& manifest, findings& in
 {
     for (const auto* path : {"/.env", "/.git/HEAD", "/static/.env", "/static/.git/HEAD"}) {
         const edge_question question{path};
-        const auto answer = ask_edge(target, question);
+        const auto answer = ask_edge(target, question, into);
         if (answer.status == 200 && !is_html(answer))
             into.add("cv.E082", label(question, answer));
     }
     for (const auto* path : {"/static../static/manifest.json", "/static..%2fstatic/manifest.json"}) {
         const edge_question question{path};
-        const auto answer = ask_edge(target, question);
+        const auto answer = ask_edge(target, question, into);
         if (answer.status == 200 && manifest.status == 200 && answer.body == manifest.body)
             into.add("cv.E082", label(question, answer));
     }
@@ -47,7 +47,7 @@ void check_outside(const edge& target, const edge_answer& manifest, findings& in
          {"/..%2f..%2f..%2f..%2f..%2fetc/passwd", "/static/..%2f..%2f..%2f..%2f..%2fetc/passwd",
           "/%2e%2e/%2e%2e/%2e%2e/%2e%2e/etc/passwd"}) {
         const edge_question question{path};
-        const auto answer = ask_edge(target, question);
+        const auto answer = ask_edge(target, question, into);
         if (answer.status == 200 && answer.body.find("root:") != answer.body.npos)
             into.add("cv.E082", label(question, answer));
     }
@@ -57,37 +57,39 @@ void check_outside(const edge& target, const edge_answer& manifest, findings& in
 
 void check_edge_pages(const edge& target, const settings& config, const edge_answer& page, findings& into)
 {
-    if (page.status != 200 || !is_html(page))
+    if (page.status != 429 && (page.status != 200 || !is_html(page)))
         into.add("cv.W084", label({}, page));
     if (page.status == 0)
         return;
     for (const auto& file : static_files_of(page.body)) {
         const edge_question question{file};
-        const auto answer = ask_edge(target, question);
+        const auto answer = ask_edge(target, question, into);
         const auto cache = answer.field("Cache-Control");
-        if (answer.status != 200 || cache.find("immutable") == cache.npos)
+        if (answer.status != 429 && (answer.status != 200 || cache.find("immutable") == cache.npos))
             into.add("cv.W081", label(question, answer));
         if (answer.status != 0)
             check_answer_headers(answer, label(question, answer), into);
     }
     const edge_question asked{"/static/manifest.json"};
-    const auto manifest = ask_edge(target, asked);
+    const auto manifest = ask_edge(target, asked, into);
     const auto manifest_text = trim(manifest.body);
-    if (manifest.status != 200 || !manifest_text.starts_with('{') || !manifest_text.ends_with('}'))
+    if (manifest.status != 429 &&
+        (manifest.status != 200 || !manifest_text.starts_with('{') || !manifest_text.ends_with('}')))
         into.add("cv.W080", label(asked, manifest));
     check_outside(target, manifest, into);
     const edge_question folder{"/static/"};
-    const auto listing = ask_edge(target, folder);
+    const auto listing = ask_edge(target, folder, into);
     if (listing.status == 200 && listing.body.find("Index of") != listing.body.npos)
         into.add("cv.W083", label(folder, listing));
     const edge_question nothing{"/cv-check-no-such-page"};
-    const auto unknown = ask_edge(target, nothing);
+    const auto unknown = ask_edge(target, nothing, into);
     if (unknown.status != 404 && unknown.status != 429)
         into.add("cv.W085", label(nothing, unknown));
     const edge_question contact{"/.well-known/security.txt"};
     if (!config.security_contact.empty())
-        if (const auto answer = ask_edge(target, contact);
-            answer.status != 200 || answer.body.find("Contact:") == answer.body.npos)
+        if (const auto answer = ask_edge(target, contact, into);
+            answer.status != 429 &&
+            (answer.status != 200 || answer.body.find("Contact:") == answer.body.npos))
             into.add("cv.W086", label(contact, answer));
 }
 

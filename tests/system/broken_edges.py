@@ -108,6 +108,7 @@ EDGES = [
     ("cv.W083", place("location /static/ { autoindex on; }"), set()),
     ("cv.W084", lambda it: [path.unlink() for path in it.site.glob("index.html*")], set()),
     ("cv.W085", edit("site.conf", "index index.html;", "index index.html; try_files $uri $uri/ /index.html;"), set()),
+    ("cv.W062", edit("site.conf", "index index.html;", "index index.html; limit_req zone=cv_limit burst=1 nodelay; limit_req_status 429;"), set()),
     ("cv.W086", edit("site.conf", "/.well-known/security.txt", "/.well-known/other.txt"), set()),
     ("cv.E040", both(edit("tls.conf", "TLSv1.2 TLSv1.3", "TLSv1 TLSv1.1 TLSv1.2 TLSv1.3"), OLD_CIPHER), {"cv.E041"}),
     ("cv.E041", OLD_CIPHER, set()), ("cv.E041", weak_dh, set()),

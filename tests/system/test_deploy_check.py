@@ -59,12 +59,12 @@ def test_defaults_pass(tmp_path, site, authority):
         assert (code, found) == (0, {})
 
 
-def test_limited(tmp_path, site, authority):
+def test_limited_refusals(tmp_path, site, authority):
     """What is not answered for the limit's sake is told, and is no refusal of what ought to be refused."""
     def accepts_bodies(it):
         edit("cv-backend.conf", r'1\|000$" 400;', r'1\|000$" "";')(it)
         edit("cv-backend.conf", "rate=100r/m", "rate=1r/m")(it)
-        edit("site.conf", "burst=100", "burst=15")(it)
+        edit("site.conf", "burst=100", "burst=10")(it)
 
     with deployed(tmp_path, site, authority, accepts_bodies) as edge:
         code, found = edge.check("--url", edge.url)

@@ -43,8 +43,7 @@ edge_answer good_answer()
           {"Cross-Origin-Opener-Policy", "same-origin"},
           {"Cross-Origin-Embedder-Policy", "require-corp"},
           {"Cross-Origin-Resource-Policy", "same-origin"},
-          {"Permissions-Policy", "camera=()"},
-          {"Server", "nginx"}})
+          {"Permissions-Policy", "camera=()"}})
         answer.fields.insert(name, value);
     return answer;
 }
@@ -118,7 +117,7 @@ TEST_CASE("headers that are there and protect from nothing are found")
                 "cv.W050"));
     CHECK(names(with("Referrer-Policy", "no-referrer, anything"), "security.E023"));
     CHECK(names(with("Cross-Origin-Resource-Policy", "any"), "cv.W052"));
-    CHECK(names(with("Server", "nginx/1.22.1"), "cv.W054"));
+    CHECK(names(with("Server", "nginx"), "cv.W054"));
     CHECK(names(with("X-Powered-By", "PHP"), "cv.W054"));
     CHECK(names(with("Set-Cookie", "a=b; Secure; HttpOnly"), "cv.W056"));
     CHECK_FALSE(names(with("Set-Cookie", "a=b; secure; httponly; SameSite=Lax"), "cv.W056"));
