@@ -205,7 +205,7 @@ inline constexpr auto finding_table = std::to_array<finding_kind>({
      "run scripts/collectstatic.sh; see --site of the proxy"},
     {"cv.W085", finding_level::warning, finding_groups::pages, "an unknown page is not answered with 404",
      "search engines and caches keep what is not there", "404 for what is not there"},
-    {"cv.W086", finding_level::warning, finding_groups::pages, "security.txt is missing although SECURITY_CONTACT is set",
+    {"cv.W086", finding_level::warning, finding_groups::pages, "security.txt is missing or out of date although SECURITY_CONTACT is set",
      "who finds a hole cannot tell you", "serve /.well-known/security.txt (render the proxy's configuration again)"},
 });
 // clang-format on

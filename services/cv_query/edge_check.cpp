@@ -149,6 +149,7 @@ edge_answer ask_edge(const edge& target, const edge_question& question)
     } catch (const edge_error& error) {
         edge_answer none;
         none.fault = error.reason;
+        none.silent = error.silent;
         return none;
     }
 }

@@ -83,7 +83,7 @@ struct edge_connection::state
             if (ready > 0)
                 return;
             if (ready == 0)
-                throw edge_error{"no answer within " + std::to_string(edge_patience.count()) + " s"};
+                throw edge_error{"no answer within " + std::to_string(edge_patience.count()) + " s", true};
             if (errno != EINTR)
                 throw edge_error{errno_message(errno)};
         }
@@ -287,6 +287,7 @@ edge_answer ask(edge_connection& connection, std::string_view request)
         answer.body = std::move(parser.get().body());
     } catch (const edge_error& error) {
         answer.fault = error.reason;
+        answer.silent = error.silent;
         if (parser.is_header_done()) { // a head that came whole is an answer
             answer.status = parser.get().result_int();
             answer.fields = std::move(parser.get().base());

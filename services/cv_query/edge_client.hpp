@@ -72,6 +72,7 @@ private:
 struct edge_error
 {
     std::string reason;
+    bool silent = false; ///< nothing came for as long as `edge_patience`
 };
 
 /// What came back for a request.
@@ -80,7 +81,8 @@ struct edge_answer
     unsigned status = 0; ///< 0 when no answer came
     boost::beast::http::fields fields;
     std::string body;
-    std::string fault; ///< why no answer came
+    std::string fault;   ///< why no answer came
+    bool silent = false; ///< nobody said anything, not even by a close
 
     std::string_view field(std::string_view name) const;
     std::size_t count(std::string_view name) const;

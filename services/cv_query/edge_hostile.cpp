@@ -79,7 +79,7 @@ void check_hostile(const edge& target, const settings& config, findings& into)
     const std::string chunked = "0\r\n\r\n";
     const auto accepted = [&](finding_id id, const edge_question& question, const std::string& how) {
         const auto answer = ask_edge(target, question, into);
-        if (is_accepted(answer))
+        if (is_accepted(answer) || answer.silent) // who waits for more takes it for a request
             into.add(id, label(question, answer) + how);
         else if (answer.status != 0)
             check_answer_headers(answer, label(question, answer) + how, into);

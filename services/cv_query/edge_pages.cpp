@@ -1,6 +1,8 @@
+#include "base/clock.hpp"
 #include "base/text.hpp"
 #include "cv_query/edge_check.hpp"
 
+#include <algorithm>
 #include <set>
 
 namespace cv {
@@ -53,6 +55,25 @@ void check_outside(const edge& target, const edge_answer& manifest, findings& in
     }
 }
 
+/// RFC 9116: who to tell of a hole, and until when that is true.
+void check_contact(const edge& target, findings& into)
+{
+    const edge_question question{"/.well-known/security.txt"};
+    const auto answer = ask_edge(target, question, into);
+    if (answer.status == 429)
+        return;
+    constexpr std::string_view field = "\nExpires:";
+    const auto body = "\n" + answer.body;
+    const auto at = body.find(field);
+    const auto begin = at == body.npos ? body.size() : at + field.size();
+    const auto until = trim(std::string_view(body).substr(begin, body.find('\n', begin) - begin));
+    if (answer.status != 200 || answer.body.find("Contact:") == answer.body.npos)
+        into.add("cv.W086", label(question, answer));
+    else if (until < timestamp(std::chrono::system_clock::now())) // both of the form 2026-01-31T00:00:00Z
+        into.add("cv.W086", label(question, answer) +
+                                (until.empty() ? ": it has no Expires" : ": expired " + std::string(until)));
+}
+
 } // namespace
 
 void check_edge_pages(const edge& target, const settings& config, const edge_answer& page, findings& into)
@@ -85,12 +106,8 @@ void check_edge_pages(const edge& target, const settings& config, const edge_ans
     const auto unknown = ask_edge(target, nothing, into);
     if (unknown.status != 404 && unknown.status != 429)
         into.add("cv.W085", label(nothing, unknown));
-    const edge_question contact{"/.well-known/security.txt"};
     if (!config.security_contact.empty())
-        if (const auto answer = ask_edge(target, contact, into);
-            answer.status != 429 &&
-            (answer.status != 200 || answer.body.find("Contact:") == answer.body.npos))
-            into.add("cv.W086", label(contact, answer));
+        check_contact(target, into);
 }
 
 } // namespace cv

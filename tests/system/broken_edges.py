@@ -109,6 +109,8 @@ EDGES = [
     ("cv.W084", lambda it: [path.unlink() for path in it.site.glob("index.html*")], set()),
     ("cv.W085", edit("site.conf", "index index.html;", "index index.html; try_files $uri $uri/ /index.html;"), set()),
     ("cv.W062", edit("site.conf", "index index.html;", "index index.html; limit_req zone=cv_limit burst=1 nodelay; limit_req_status 429;"), set()),
+    ("cv.W086", edit("site.conf", r"\nExpires: 20", r"\nExpires: 19"), set()),
+    ("cv.W086", edit("site.conf", r"\nExpires: ", r"\nExpired: "), set()),
     ("cv.W086", edit("site.conf", "/.well-known/security.txt", "/.well-known/other.txt"), set()),
     ("cv.E040", both(edit("tls.conf", "TLSv1.2 TLSv1.3", "TLSv1 TLSv1.1 TLSv1.2 TLSv1.3"), OLD_CIPHER), {"cv.E041"}),
     ("cv.E041", OLD_CIPHER, set()), ("cv.E041", weak_dh, set()),
@@ -131,8 +133,8 @@ WELL = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nTransfer-Encoding: chunk
 
 
 @contextmanager
-def naive_server(deployment, answer=WELL):
-    """A server that takes whatever comes for a request, and answers it."""
+def naive_server(deployment, answer=WELL, silent_to=b"\0"):
+    """A server that takes whatever comes for a request, and answers it, but waits for more behind some bytes."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(deployment.certificate, deployment.key)
     listener = socket.create_server(("127.0.0.1", 0))
@@ -145,8 +147,10 @@ def naive_server(deployment, answer=WELL):
                 return
             try:
                 with context.wrap_socket(link, server_side=True) as tls:
-                    tls.recv(65536)
-                    tls.sendall(answer)
+                    if silent_to not in tls.recv(65536):
+                        tls.sendall(answer)
+                    else:
+                        tls.recv(65536)  # until the client hangs up
             except OSError:
                 pass
 

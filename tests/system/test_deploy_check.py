@@ -249,6 +249,14 @@ def test_naive_server(resting):
     assert len(found["cv.E070"]["details"]) == 5, found["cv.E070"]
 
 
+def test_silence(resting):
+    """Who waits for more has refused nothing."""
+    with naive_server(resting, silent_to=b"xchunked") as url:
+        code, found = resting.check("--url", url)
+    assert code == 1
+    assert "GET /api/v1/cvs/ (no answer within 5 s) with an unknown Transfer-Encoding" in found["cv.E070"]["details"], found
+
+
 @pytest.mark.parametrize("answer, words", [
     (b"", "closed without an answer"), (b"HTTP/1.1 200 OK\r\nContent-Le", "cut off"), (b"SSH-2.0-OpenSSH_9.2p1\r\n", "not HTTP"),
     (b"HTTP/1.1 200 OK\r\n" + b"a: b\r\n" * 20_000 + b"\r\n", "not HTTP")], ids=["none", "half", "other", "endless"])
