@@ -137,9 +137,10 @@ class Edge:
         return f"http://{HOST}:{self.http}" if self.plain else f"https://{HOST}:{self.https}"
 
     def log(self):
-        """The access log up to now."""
+        """The whole lines of the access log up to now."""
         path = self.folder / "logs/access.log"
-        return path.read_text("utf-8") if path.exists() else ""
+        text = path.read_text("utf-8") if path.exists() else ""
+        return text[:text.rfind("\n") + 1]
 
     def stop(self):
         """Ends it."""
