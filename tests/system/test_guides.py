@@ -73,6 +73,26 @@ BETWEEN = {
         [ "$(stat -c %U /var/log/cv-backend/access.log)" = cv-backend ]""",
     "tar -C / -czf": f"{LIST} >/root/before; rm -rf /etc/cv-backend /srv/cv-backend",
     "tar -C / -xpzf": f"{LIST} | diff /root/before - >&2; [ \"$(stat -c %a /root/cv-backend.tar.gz)\" = 600 ]",
+    # What certbot would call, with another certificate in its place; then the one of before again.
+    'kill -HUP "$(cat /run/cv-backend/proxy': """
+        mkdir /root/renewed /root/before-it
+        cp -p /etc/cv-backend/tls/cert.pem /root/before-it/fullchain.pem
+        cp -p /etc/cv-backend/tls/key.pem /root/before-it/privkey.pem
+        openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 9 -subj /CN=localhost -addext \
+          subjectAltName=DNS:localhost -keyout /root/renewed/privkey.pem -out /root/renewed/fullchain.pem
+        RENEWED_LINEAGE=/root/renewed /usr/local/sbin/cv-backend-renewed
+        until curl -fsS --cacert /root/renewed/fullchain.pem https://localhost/api/v1/cvs/ -o /dev/null; do sleep 0.1; done
+        [ "$(stat -c '%a %U' /etc/cv-backend/tls/key.pem)" = "400 cv-backend" ]
+        RENEWED_LINEAGE=/root/before-it /usr/local/sbin/cv-backend-renewed
+        until curl -fsS --cacert /etc/cv-backend/tls/ca.pem https://localhost/api/v1/cvs/ -o /dev/null; do sleep 0.1; done""",
+    "docker compose kill -s HUP proxy": """
+        mkdir -p /opt/cv-backend/tls /root/stand-in
+        printf '#!/bin/sh\\necho "$PWD: $*" >/root/stand-in/said\\n' >/root/stand-in/docker
+        chmod +x /root/stand-in/docker
+        PATH=/root/stand-in:$PATH RENEWED_LINEAGE=/root/renewed /usr/local/sbin/cv-backend-renewed
+        [ "$(cat /root/stand-in/said)" = "/opt/cv-backend: compose kill -s HUP proxy" ]
+        [ "$(stat -c '%a %u' /opt/cv-backend/tls/privkey.pem)" = "400 10002" ]
+        cmp /root/renewed/fullchain.pem /opt/cv-backend/tls/fullchain.pem""",
 }
 
 
