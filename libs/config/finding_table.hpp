@@ -148,7 +148,7 @@ inline constexpr auto finding_table = std::to_array<finding_kind>({
     {"cv.W053", finding_level::warning, finding_groups::headers, "Permissions-Policy is not sent",
      "script in a page may ask for camera, place and more", "Permissions-Policy that turns off what is not used"},
     {"cv.W054", finding_level::warning, finding_groups::headers, "an answer names the server's software",
-     "attackers look for versions with known holes", "more_clear_headers Server, and no X-Powered-By"},
+     "attackers look for versions with known holes", "more_clear_headers Server, and no X-Powered-By; silence this where a platform names itself"},
     {"cv.W055", finding_level::warning, finding_groups::headers, "a security header is sent twice",
      "browsers differ in which one they take", "let the edge alone send it"},
     {"cv.W056", finding_level::warning, finding_groups::headers, "a cookie lacks Secure, HttpOnly or SameSite",

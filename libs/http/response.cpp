@@ -25,7 +25,8 @@ bool has_control_byte(std::string_view text)
         look_at(bytes);
     }
     bytes = ones * ' ';
-    std::memcpy(&bytes, text.data(), text.size());
+    if (!text.empty())
+        std::memcpy(&bytes, text.data(), text.size());
     look_at(bytes);
     return (found & (ones * 0x80)) != 0;
 }

@@ -90,6 +90,8 @@ void check_redirect(const edge& target, std::uint16_t http_port, findings& into)
         return;
     }
     check_answer_headers(answer, where, into, answer_kind::plain_http);
+    if (answer.status == 429)
+        return;
     const auto location = answer.field("Location");
     const auto scheme = std::string_view("https://");
     const auto rest = location.substr(std::min(scheme.size(), location.size()));

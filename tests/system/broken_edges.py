@@ -108,6 +108,7 @@ EDGES = [
     ("cv.W083", place("location /static/ { autoindex on; }"), set()),
     ("cv.W084", lambda it: [path.unlink() for path in it.site.glob("index.html*")], set()),
     ("cv.W085", edit("site.conf", "index index.html;", "index index.html; try_files $uri $uri/ /index.html;"), set()),
+    ("cv.W062", edit("servers.conf", "return 301 https:", "return 429; # https:"), set()),
     ("cv.W062", edit("site.conf", "index index.html;", "index index.html; limit_req zone=cv_limit burst=1 nodelay; limit_req_status 429;"), set()),
     ("cv.W086", edit("site.conf", r"\nExpires: 20", r"\nExpires: 19"), set()),
     ("cv.W086", edit("site.conf", r"\nExpires: ", r"\nExpired: "), set()),

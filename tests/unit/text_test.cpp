@@ -85,6 +85,7 @@ TEST_CASE("hexadecimal digits stand in the order of their weight")
 
 TEST_CASE("a field never takes a control byte, wherever it stands")
 {
+    CHECK_NOTHROW(http::response().set("X-Name", {}));
     for (const std::size_t size : {1, 7, 8, 9, 16, 23})
         for (std::size_t at = 0; at < size; ++at)
             for (unsigned byte = 0; byte < 256; ++byte) {
