@@ -74,7 +74,7 @@ BETWEEN = {
     "tar -C / -czf": f"{LIST} >/root/before; rm -rf /etc/cv-backend /srv/cv-backend",
     "tar -C / -xpzf": f"{LIST} | diff /root/before - >&2; [ \"$(stat -c %a /root/cv-backend.tar.gz)\" = 600 ]",
     # What certbot would call, with another certificate in its place; then the one of before again.
-    'kill -HUP "$(cat /run/cv-backend/proxy': """
+    'kill -HUP "$(cat work/nginx.pid': """
         mkdir /root/renewed /root/before-it
         cp -p /etc/cv-backend/tls/cert.pem /root/before-it/fullchain.pem
         cp -p /etc/cv-backend/tls/key.pem /root/before-it/privkey.pem
