@@ -13,8 +13,8 @@ namespace {
 bool has_control_byte(std::string_view text)
 {
     constexpr std::uint64_t ones = 0x0101010101010101;
-    std::uint64_t found =
-        0; // in the high bit of a byte; a subtraction borrows from the next one only behind a find
+    // In the high bit of a byte; a subtraction borrows from the next one only behind a find.
+    std::uint64_t found = 0;
     const auto look_at = [&found](std::uint64_t bytes) {
         const auto del = bytes ^ (ones * 0x7f); // 0 where it stood
         found |= ((bytes - ones * 0x20) & ~bytes) | ((del - ones) & ~del);
