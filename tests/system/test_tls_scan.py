@@ -24,9 +24,12 @@ def test_testssl(stack, tmp_path):
     """Of medium weight or worse there is just what the document names."""
     wanted = dict(re.findall(r"^\| `(\w+)` \| (MEDIUM|HIGH|CRITICAL) \| \w.{20,} \|$", (ROOT / "docs/tls.md").read_text("utf-8"), re.M))
     report = tmp_path / "testssl.json"
-    said = run_scanner("testssl", "--ip", "127.0.0.1", "--color", "0", "--warnings", "batch", "--jsonfile", report, stack.url)
+    # Protocols, ciphers, forward secrecy, their order, certificate, headers, weaknesses. Not what each of fifty simulated
+    # clients would choose, which takes long and is never a finding.
+    parts = ("-p", "-s", "-f", "-P", "-S", "-h", "-U")
+    said = run_scanner("testssl", *parts, "--ip", "127.0.0.1", "--color", "0", "--warnings", "batch", "--jsonfile", report, stack.url)
     found = json.loads(report.read_text("utf-8"))
-    assert len(found) > 100 and "Fatal error" not in said, said[-2000:]
+    assert len(found) > 80 and "Fatal error" not in said, said[-2000:]
     assert {one["id"]: one["severity"] for one in found if one["severity"] in ("MEDIUM", "HIGH", "CRITICAL")} == wanted
     assert {"TLS1_3", "PFS", "HSTS_time", "heartbleed", "secure_renego", "SWEET32", "LUCKY13"} <= {one["id"] for one in found}
 
