@@ -3,7 +3,7 @@
 #
 # Holds the tree against its linters: the locked CVs' checksums, clang-format, shellcheck, yamllint, links of Markdown
 # files, Dockerfiles, compose files, workflows (with shellcheck of their steps), Kubernetes manifests, units, cppcheck
-# and clang-tidy, which takes two minutes. Installs what is missing; changes nothing but build/tidy and
+# and clang-tidy, which takes some minutes. Installs what is missing; changes nothing but build/tidy and
 # tests/lint/node_modules.
 set -euo pipefail
 script=$(readlink -f "$0")
@@ -53,7 +53,7 @@ echo "== cppcheck" >&2
 cppcheck --quiet --std=c++20 --language=c++ --enable=warning,portability --inline-suppr --error-exitcode=1 \
   --suppress=missingIncludeSystem --suppress=missingReturn:libs/http/s*.cpp --suppress=missingReturn:services/cv_health/*.cpp \
   --suppress=returnDanglingLifetime:services/cv_query/cv.hpp -I libs -I services libs services
-echo "== clang-tidy (two to three minutes)" >&2
+echo "== clang-tidy (some minutes)" >&2
 cmake --preset tidy >/dev/null
 # Its standard error only counts what it left out.
 files -z 'libs/*.cpp' 'services/*.cpp' 'tests/*.cpp' |
