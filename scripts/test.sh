@@ -4,6 +4,7 @@
 # Installs what is missing and passes all tests: linters, security checks, the packages' build, then unit, component
 # and system tests, those of images and packages where an engine and a booted machine are to be had (with CI=true
 # there must be), those of the programs under sanitizers with the lines counted, then a short run of each fuzz target.
+# The images are built once; a second time, to compare the programs, with --only docker.
 # --quick: unit, component, system and browser tests alone. --only: one part, as the pipeline's jobs do: release (as
 # --quick), fuzz; docker or systemd: just the system tests of the images or of the packages.
 # Safe to run again.
