@@ -4,7 +4,7 @@
 # Builds with the address and undefined-behaviour sanitizers and with gcov's counters, passes the unit, component and
 # system tests (those of the programs) and reports how many lines of libs and services they ran: a summary here,
 # build/coverage/coverage.xml (Cobertura) and build/coverage/html/ for people. Exit 1 when a test fails or fewer than
-# PERCENT (90) of the lines were run. Takes about fifteen minutes.
+# PERCENT (90) of the lines were run. Takes about twenty minutes.
 set -euo pipefail
 script=$(readlink -f "$0")
 cd "$(dirname "$script")/.."
