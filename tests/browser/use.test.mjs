@@ -417,7 +417,7 @@ test('too many requests: how long to wait, and then it works', async () => {
   const limited = await start({ CV_DATA_DIR: data.folder, RATE_LIMIT: '6/m' });
   const tab = await open(chrome, limited.base);
   try {
-    await tab.go('/?person=ramin&lang=fa');
+    assert.equal(await tab.go('/?person=ramin&lang=fa'), 'ready');
     const statuses = await Promise.all(
       Array.from({ length: 90 }, () =>
         tab.context.request.get(`${limited.base}/api/v1/cvs/`).then((answer) => answer.status()),
